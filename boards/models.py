@@ -1,0 +1,36 @@
+"""The stored configuration of a board."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from tickets.models import Workflow
+
+
+class BoardConfig(models.Model):
+    """A workflow's board as the design's table has it. ``tickets.rules.Board`` is its meaning.
+
+    ``columns`` and ``ticket_types`` are lists of objects in the form of ``rules.Column`` and
+    ``rules.TicketType``; ``settings`` holds ``rules.BoardSettings``.
+    """
+
+    id = models.CharField(primary_key=True, max_length=60)
+    workflow = models.OneToOneField(Workflow, on_delete=models.PROTECT, related_name="board_config")
+    name = models.CharField(max_length=200)
+    columns = models.JSONField()
+    ticket_types = models.JSONField()
+    default_ticket_type = models.CharField(max_length=50)
+    initial_status = models.CharField(max_length=50)
+    resolved_status = models.CharField(max_length=50)
+    transitions = models.JSONField(null=True, blank=True)
+    settings = models.JSONField(default=dict)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "board_configs"
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,74 @@
+"""Requests and answers about boards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from tickets.rules import BoardSettings, Category
+from tickets.schemas.base import Answer, Request, WriteRequest
+
+
+class GetBoard(Request):
+    workflow_id: str | None = Field(default=None, max_length=100)
+
+
+class ColumnDetail(BaseModel):
+    """A column with the number of tickets in it now."""
+
+    id: str
+    name: str
+    order: int
+    wip_limit: int | None
+    color: str
+    category: Category
+    ticket_count: int
+
+
+class TypeDetail(BaseModel):
+    id: str
+    name: str
+    icon: str
+    color: str
+
+
+class BoardDetail(BaseModel):
+    """The design's board configuration and what the contract adds."""
+
+    board_id: str
+    workflow_id: str
+    name: str
+    columns: list[ColumnDetail]
+    ticket_types: list[TypeDetail]
+    default_ticket_type: str
+    initial_status: str
+    resolved_status: str
+    transitions: dict[str, list[str]] | None
+    settings: BoardSettings
+    version: int
+
+
+class BoardAnswer(Answer):
+    board_config: BoardDetail
+
+
+class UpdateBoard(WriteRequest):
+    """Replace a workflow's board configuration. Columns that vanish need ``move_tickets``."""
+
+    workflow_id: str = Field(max_length=100)
+    board: dict[str, Any]
+    move_tickets: dict[str, str] = Field(
+        default_factory=dict, description="Column that goes → column that takes its tickets."
+    )
+    expected_version: int | None = Field(default=None, ge=0, le=2**31 - 1)
+
+
+class ValidateBoard(Request):
+    """Check a board configuration and say how it would be read, without keeping it."""
+
+    board: dict[str, Any]
+
+
+class BoardChecked(Answer):
+    board: dict[str, Any]

@@ -1,0 +1,176 @@
+"""Store, read and change boards."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Count
+from django.utils import timezone
+from pydantic import ValidationError
+
+from boards.models import BoardConfig
+from boards.schemas import (
+    BoardAnswer,
+    BoardChecked,
+    BoardDetail,
+    ColumnDetail,
+    GetBoard,
+    TypeDetail,
+    UpdateBoard,
+    ValidateBoard,
+)
+from boards.source import FIELDS
+from tickets import ports
+from tickets.access import Actor, workflow_for
+from tickets.errors import Conflict, Invalid
+from tickets.ids import new_id
+from tickets.models import Role, Ticket, Workflow
+from tickets.models.tickets import VISIBLE_APPROVALS
+from tickets.rules import Board, default_board, parse_board
+from tickets.schemas.base import check_text, explain
+from tickets.schemas.workflows import CreateWorkflow, WorkflowAnswer
+from tickets.services import lifecycle
+from tickets.services.workflows import workflow_create, workflow_detail
+from tickets.unit import Unit, check_version, open_unit, write_transaction
+
+
+def workflow_create_with_board(*, actor: Actor, request: CreateWorkflow) -> WorkflowAnswer:
+    """Create a workflow and its board in one transaction. Raises Invalid for a board that is none."""
+    board = read_board(request.board) if request.board is not None else default_board(request.name)
+    with write_transaction():
+        workflow = workflow_create(actor=actor, request=request)
+        BoardConfig.objects.create(id=new_id("board"), workflow=workflow, **board.as_json())
+        workflow.board_revision = new_revision()
+        workflow.save(update_fields=["board_revision"])
+    return WorkflowAnswer(message=f"Workflow {workflow.id} created.", workflow=workflow_detail(workflow))
+
+
+def board_get(*, actor: Actor, request: GetBoard) -> BoardAnswer:
+    """A workflow's board with the count of tickets per column. Three queries."""
+    workflow = workflow_for(actor, request.workflow_id)
+    return BoardAnswer(board_config=board_detail(workflow))
+
+
+def board_detail(workflow: Workflow) -> BoardDetail:
+    config = BoardConfig.objects.get(workflow=workflow)
+    board = ports.boards().board_of(workflow)
+    counts = column_counts(workflow.id)
+    return BoardDetail(
+        board_id=config.id,
+        workflow_id=workflow.id,
+        name=board.name,
+        columns=[ColumnDetail(**c.model_dump(), ticket_count=counts.get(c.id, 0)) for c in board.columns],
+        ticket_types=[TypeDetail(**kind.model_dump()) for kind in board.ticket_types],
+        default_ticket_type=board.default_ticket_type,
+        initial_status=board.initial_status,
+        resolved_status=board.resolved_status,
+        transitions={k: list(v) for k, v in board.transitions.items()} if board.transitions is not None else None,
+        settings=board.settings,
+        version=config.version,
+    )
+
+
+def column_counts(workflow_id: str) -> dict[str, int]:
+    """Column → number of tickets on the board (rejected and expired ones are not). One covering query."""
+    rows = Ticket.objects.filter(workflow_id=workflow_id, approval_status__in=VISIBLE_APPROVALS)
+    return dict(rows.order_by().values_list("status").annotate(Count("id")))
+
+
+def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:
+    """Replace a board. Needs a maintainer.
+
+    Raises Invalid with the place of the fault, and Conflict where tickets stand in a column that would go
+    or change its category, or have a type that would go.
+    """
+    board = read_board(request.board)
+    with open_unit(actor, request.workflow_id, role=Role.MAINTAINER, tracking=False) as unit:
+        config = BoardConfig.objects.get(workflow=unit.workflow)
+        check_version(config.version, request.expected_version, what="The board")
+        if {name: getattr(config, name) for name in FIELDS} != board.as_json():
+            old = unit.board
+            _check_types(unit, old, board)
+            _check_categories(unit, old, board)
+            moves = _planned_moves(unit, old, board, request.move_tickets)
+            for name, value in board.as_json().items():
+                setattr(config, name, value)
+            config.version += 1
+            config.updated_at = timezone.now()
+            config.save()
+            unit.workflow.board_revision = new_revision()
+            unit.emit("board_updated", version=config.version, name=board.name)
+            _move_tickets(unit, moves)
+    return BoardAnswer(message="Board saved.", board_config=board_detail(unit.workflow))
+
+
+def board_validate(*, actor: Actor, request: ValidateBoard) -> BoardChecked:
+    """Say how a board configuration would be read. Raises Invalid with the place of the fault."""
+    return BoardChecked(message="The board is valid.", board=read_board(request.board).as_json())
+
+
+def new_revision() -> str:
+    return uuid.uuid4().hex
+
+
+def read_board(data: Mapping[str, Any]) -> Board:
+    """Parse what a caller sent. Raises Invalid with the field at fault."""
+    check_text(data)
+    try:
+        return parse_board(data)
+    except ValidationError as error:
+        raise explain(error, Board) from None
+
+
+def _check_types(unit: Unit, old: Board, new: Board) -> None:
+    for kind in old.types.keys() - new.types.keys():
+        count = Ticket.objects.filter(workflow=unit.workflow, ticket_type=kind).count()
+        if count:
+            raise Conflict(
+                f"{count} tickets are of type {kind!r}. Give them another type before you take it away.",
+                field="ticket_types",
+            )
+
+
+def _check_categories(unit: Unit, old: Board, new: Board) -> None:
+    for status in old.by_id.keys() & new.by_id.keys():
+        if old.category(status) == new.category(status):
+            continue
+        count = Ticket.objects.filter(workflow=unit.workflow, status=status).count()
+        if count:
+            raise Conflict(
+                f"{count} tickets stand in {status!r}, which is {old.category(status)}; as {new.category(status)} "
+                "their times and resolution would be untrue. Move them first.",
+                field="columns",
+            )
+
+
+def _planned_moves(unit: Unit, old: Board, new: Board, choice: dict[str, str]) -> dict[str, str]:
+    """Column that goes → column that takes its tickets."""
+    moves = {}
+    for status in old.by_id.keys() - new.by_id.keys():
+        count = Ticket.objects.filter(workflow=unit.workflow, status=status).count()
+        target = choice.get(status)
+        if count and (target is None or target not in new.by_id):
+            raise Conflict(
+                f"{count} tickets stand in {status!r}. Say by move_tickets where they go.",
+                field="move_tickets",
+                allowed=new.by_id,
+            )
+        if count and target is not None:
+            if old.category(status) != new.category(target):
+                raise Conflict(
+                    f"{status!r} is {old.category(status)} and {target!r} is {new.category(target)}. "
+                    "Choose a column of the same category, or move the tickets first.",
+                    field="move_tickets",
+                    allowed=new.statuses(old.category(status)),
+                )
+            moves[status] = target
+    return moves
+
+
+def _move_tickets(unit: Unit, moves: dict[str, str]) -> None:
+    """Carry tickets over to their new column. The category stays, so nothing else about them changes."""
+    for status, target in moves.items():
+        for ticket in Ticket.objects.filter(workflow=unit.workflow, status=status).order_by("rank", "id"):
+            lifecycle.rename_column(unit, unit.adopt(ticket), target)

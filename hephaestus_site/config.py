@@ -1,0 +1,111 @@
+"""Reads the environment and ``hephaestus_config.yaml`` once, before Django's settings are built."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the message names the key and the allowed ones."""
+
+
+class EmbeddingConfig(BaseModel):
+    """The design's ``embedding:`` block. ``provider: anthropic`` means Voyage."""
+
+    model_config = ConfigDict(extra="forbid")
+    provider: str | None = None
+    model: str | None = None
+    dimensions: int | None = Field(default=None, gt=0)
+
+
+class TicketTrackingConfig(BaseModel):
+    """The design's ``ticket_tracking:`` block."""
+
+    model_config = ConfigDict(extra="forbid")
+    enabled: bool = True
+    embedding: EmbeddingConfig = EmbeddingConfig()
+
+
+class FileConfig(BaseModel):
+    """The whole of ``hephaestus_config.yaml``."""
+
+    model_config = ConfigDict(extra="forbid")
+    ticket_tracking: TicketTrackingConfig = TicketTrackingConfig()
+
+
+def data_dir() -> Path:
+    """Folder that holds all state of the embedded default; created on first use."""
+    folder = Path(os.environ.get("HEPHAESTUS_DATA_DIR") or BASE_DIR / "var").expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def file_config(folder: Path) -> FileConfig:
+    """Parse the configuration file.
+
+    Raises ConfigurationError for a file that was named but is missing, for YAML that does not
+    parse and for a key that is unknown.
+    """
+    named = os.environ.get("HEPHAESTUS_CONFIG")
+    path = Path(named).expanduser() if named else folder / "hephaestus_config.yaml"
+    if not path.exists():
+        if named:
+            raise ConfigurationError(f"HEPHAESTUS_CONFIG names {path}, which does not exist.")
+        return FileConfig()
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return FileConfig.model_validate(content)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path.name} is not valid YAML: {error}") from error
+    except ValidationError as error:
+        raise ConfigurationError(f"{path.name}: {_explain(error)}") from error
+
+
+def secret_key(folder: Path) -> str:
+    """Django's secret key: from the environment, else made once and kept in the data folder."""
+    given = os.environ.get("HEPHAESTUS_SECRET_KEY")
+    if given:
+        return given
+    path = folder / "secret_key"
+    try:
+        # O_EXCL: of two processes that start at once, one writes and the other reads.
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii")
+    with os.fdopen(handle, "w", encoding="ascii") as stream:
+        key = secrets.token_urlsafe(50)
+        stream.write(key)
+    return key
+
+
+def _explain(error: ValidationError) -> str:
+    messages = []
+    for fault in error.errors():
+        where = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            known = _known_keys(fault["loc"])
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known here: {', '.join(known)}."
+            messages.append(f"unknown key {where!r}.{hint}")
+        else:
+            messages.append(f"{where}: {fault['msg']}")
+    return " ".join(messages)
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = FileConfig
+    for part in location[:-1]:
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return sorted(model.model_fields)

@@ -1,0 +1,242 @@
+"""Who asks, and what they may see: permission is part of each query, never a check after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from tickets.errors import Forbidden, IdentityMismatch, Invalid, NotFound, Unauthenticated
+from tickets.ids import parse_ticket_reference
+from tickets.models import Agent, AgentKind, AgentToken, Membership, Role, Ticket, Workflow
+from tickets.models.agents import hash_token
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+SEEN_EVERY = timedelta(minutes=1)
+MAX_CANDIDATES = 10
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The acting agent and the credential behind it.
+
+    ``via_agent_id`` is the gateway that acts for the agent; history keeps both.
+    """
+
+    agent_id: str
+    kind: str
+    via_agent_id: str | None = None
+    is_superuser: bool = False
+    is_operator: bool = False
+    is_gateway: bool = False
+    token_id: str | None = None
+
+    # DRF and Django ask these two of whatever stands in request.user.
+    is_authenticated = True
+    is_anonymous = False
+
+    @property
+    def is_human(self) -> bool:
+        return self.kind == AgentKind.HUMAN
+
+    @property
+    def credential_agent_id(self) -> str:
+        return self.via_agent_id or self.agent_id
+
+
+def system_actor() -> Actor:
+    """The system agent with every right: for commands and housekeeping, never for a request."""
+    return Actor(agent_id="system", kind=AgentKind.SYSTEM, is_superuser=True)
+
+
+def authenticate_token(token: str) -> Actor:
+    """The actor behind a bearer token. One query; a second write at most once a minute.
+
+    Raises Unauthenticated for a token that is unknown, revoked or expired.
+    """
+    row = AgentToken.objects.select_related("agent").filter(token_hash=hash_token(token)).first()
+    now = timezone.now()
+    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+        raise Unauthenticated("The token is unknown, expired or revoked. Ask a maintainer for a new one.")
+    if row.last_used_at is None or now - row.last_used_at >= SEEN_EVERY:
+        AgentToken.objects.filter(pk=row.pk).update(last_used_at=now)
+        Agent.objects.filter(pk=row.agent_id).update(last_seen_at=now)
+    return Actor(
+        agent_id=row.agent_id,
+        kind=row.agent.kind,
+        is_operator=row.is_operator,
+        is_gateway=row.is_gateway,
+        token_id=row.id,
+    )
+
+
+def actor_for_user(user: AbstractBaseUser) -> Actor:
+    """The actor behind a signed-in person; their agent row is made on first use."""
+    agent = Agent.objects.filter(user_id=user.pk).first()
+    if agent is None:
+        agent = _agent_for_user(user)
+    is_superuser = bool(getattr(user, "is_superuser", False))
+    return Actor(agent_id=agent.id, kind=agent.kind, is_superuser=is_superuser, is_operator=is_superuser)
+
+
+def acting_as(actor: Actor, agent_id: str | None, *, field: str = "agent_id") -> Actor:
+    """The actor a request names beside its credential.
+
+    Raises IdentityMismatch where the credential may not act for that agent: only a gateway token
+    may, and only for agents of its workflows.
+    """
+    if not agent_id or agent_id == actor.agent_id:
+        return actor
+    if not actor.is_gateway:
+        raise IdentityMismatch(
+            f"The credential belongs to {actor.agent_id!r}; it cannot act as {agent_id!r}. Leave {field} out.",
+            field=field,
+        )
+    shared = Membership.objects.filter(
+        agent_id=agent_id, workflow__in=visible_workflows(actor), agent__kind=AgentKind.AI
+    )
+    if not shared.exists():
+        raise IdentityMismatch(
+            f"No AI agent {agent_id!r} in the workflows of gateway {actor.agent_id!r}. Add it as a member first.",
+            field=field,
+        )
+    return Actor(
+        agent_id=agent_id,
+        kind=AgentKind.AI,
+        via_agent_id=actor.agent_id,
+        is_gateway=True,
+        token_id=actor.token_id,
+    )
+
+
+def visible_workflows(actor: Actor, role: Role = Role.VIEWER) -> QuerySet[Workflow]:
+    """Workflows in which the actor has at least this role; with a gateway, both must be members."""
+    workflows = Workflow.objects.all()
+    if actor.is_superuser:
+        return workflows
+    roles = [other for other in Role if other.level >= role.level]
+    workflows = workflows.filter(_member(actor.agent_id, roles, "pk"))
+    if actor.via_agent_id:
+        workflows = workflows.filter(_member(actor.via_agent_id, list(Role), "pk"))
+    return workflows
+
+
+def visible_tickets(actor: Actor) -> QuerySet[Ticket]:
+    """Tickets of the workflows that the actor may read."""
+    tickets = Ticket.objects.all()
+    if actor.is_superuser:
+        return tickets
+    tickets = tickets.filter(_member(actor.agent_id, list(Role), "workflow_id"))
+    if actor.via_agent_id:
+        tickets = tickets.filter(_member(actor.via_agent_id, list(Role), "workflow_id"))
+    return tickets
+
+
+def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER, *, lock: bool = False) -> Workflow:
+    """The workflow, if the actor has at least this role there. One query, two where it is refused.
+
+    ``lock`` takes the row's lock until the transaction ends (PostgreSQL; SQLite has one writer anyway).
+    Raises NotFound where the actor may not even read it, Forbidden where the role is too low.
+    """
+    if not workflow_id:
+        return _implied_workflow(actor, role, lock=lock)
+    found = visible_workflows(actor, role).filter(pk=workflow_id)
+    workflow = (found.select_for_update(of=("self",)) if lock else found).first()
+    if workflow is not None:
+        return workflow
+    if visible_workflows(actor).filter(pk=workflow_id).exists():
+        raise Forbidden(f"This needs the role {role.value} in workflow {workflow_id!r}.")
+    raise NotFound(f"No workflow {workflow_id!r} that you are a member of.", field="workflow_id")
+
+
+def find_ticket(
+    actor: Actor, reference: str, *, workflow_id: str | None = None, field: str = "ticket_id"
+) -> Ticket:
+    """The ticket meant by an id, a key or a unique prefix of an id, among those the actor may read.
+
+    Raises NotFound, or Invalid with the candidates where a prefix fits several.
+    """
+    parsed = parse_ticket_reference(reference, field=field)
+    tickets = visible_tickets(actor)
+    if workflow_id is not None:
+        tickets = tickets.filter(workflow_id=workflow_id)
+    if parsed.id:
+        found = list(tickets.filter(id=parsed.id))
+    else:
+        found = list(tickets.filter(key=parsed.key)) if parsed.key else []
+        if not found and parsed.id_prefix:
+            found = list(tickets.filter(id__startswith=parsed.id_prefix)[: MAX_CANDIDATES + 1])
+    if not found:
+        where = f" in workflow {workflow_id!r}" if workflow_id else ""
+        raise NotFound(f"No ticket {reference.strip()[:60]!r}{where}.", field=field)
+    if len(found) > 1:
+        candidates = [{"ticket_id": t.id, "key": t.key, "title": t.title} for t in found[:MAX_CANDIDATES]]
+        raise Invalid(
+            f"{reference.strip()[:60]!r} fits several tickets. Use more characters or the key.",
+            field=field,
+            extra={"candidates": candidates},
+        )
+    return found[0]
+
+
+def find_tickets(actor: Actor, references: Sequence[str], *, workflow_id: str, field: str) -> list[Ticket]:
+    """Several tickets of one workflow, in the order given, without repeats. One query where all are full ids or keys.
+
+    Raises Invalid for the first that does not exist there: in a list, a ticket is a value and not the address.
+    """
+    parsed = [parse_ticket_reference(reference, field=field) for reference in references]
+    known = visible_tickets(actor).filter(workflow_id=workflow_id)
+    rows = known.filter(Q(id__in=[p.id for p in parsed if p.id]) | Q(key__in=[p.key for p in parsed if p.key]))
+    found = {name: ticket for ticket in rows for name in (ticket.id, ticket.key)}
+    tickets: dict[str, Ticket] = {}
+    for reference, wanted in zip(references, parsed, strict=True):
+        ticket = found.get(wanted.id or wanted.key or "")
+        if ticket is None:
+            try:
+                ticket = find_ticket(actor, reference, workflow_id=workflow_id, field=field)
+            except NotFound as error:
+                raise Invalid(error.message, field=field) from None
+        tickets[ticket.id] = ticket
+    return list(tickets.values())
+
+
+def member_agent(workflow_id: str, agent_id: str, *, field: str) -> Agent:
+    """An agent that tickets of this workflow may be given to. Raises Invalid."""
+    member = Exists(Membership.objects.filter(agent=OuterRef("pk"), workflow_id=workflow_id))
+    everywhere = Q(user__is_superuser=True)
+    agent = Agent.objects.filter(member | everywhere, pk=agent_id).first()
+    if agent is None:
+        raise Invalid(f"{agent_id!r} is no member of workflow {workflow_id!r}. Add it as a member first.", field=field)
+    return agent
+
+
+def _member(agent_id: str, roles: list[Role], workflow_field: str) -> Exists:
+    return Exists(Membership.objects.filter(agent_id=agent_id, workflow=OuterRef(workflow_field), role__in=roles))
+
+
+def _implied_workflow(actor: Actor, role: Role, *, lock: bool) -> Workflow:
+    ids = list(visible_workflows(actor).order_by("pk").values_list("pk", flat=True)[:20])
+    if len(ids) == 1:
+        return workflow_for(actor, ids[0], role, lock=lock)
+    if not ids:
+        raise NotFound("You are a member of no workflow.", field="workflow_id")
+    raise Invalid("You are a member of several workflows: say which by workflow_id.", field="workflow_id", allowed=ids)
+
+
+def _agent_for_user(user: AbstractBaseUser) -> Agent:
+    base = f"human-{''.join(c if c.isalnum() or c in '._-' else '-' for c in user.get_username())}"[:90]
+    agent_id, number = base, 2
+    while Agent.objects.filter(pk=agent_id).exists():
+        agent_id, number = f"{base}-{number}", number + 1
+    name = getattr(user, "get_full_name", str)() or user.get_username()
+    agent, _ = Agent.objects.get_or_create(
+        user_id=user.pk,
+        defaults={"id": agent_id, "name": name, "kind": AgentKind.HUMAN, "email": getattr(user, "email", "") or ""},
+    )
+    return agent

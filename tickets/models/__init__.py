@@ -1,0 +1,37 @@
+"""What is stored: fields, constraints, pure properties. Only services write."""
+
+from tickets.models.agents import Agent, AgentKind, AgentState, AgentToken, Membership, Role, ensure_system_agent
+from tickets.models.claims import Approval, ApprovalDecision, Claim, ClaimEnd
+from tickets.models.comments import CommentReaction, TicketComment
+from tickets.models.history import Event, TicketHistory
+from tickets.models.idempotency import IdempotencyRecord
+from tickets.models.tasks import Task, TaskStatus
+from tickets.models.tickets import ApprovalStatus, StatusPeriod, Ticket, TicketDependency, TicketTag
+from tickets.models.workflows import Workflow
+
+__all__ = [
+    "Agent",
+    "AgentKind",
+    "AgentState",
+    "AgentToken",
+    "Approval",
+    "ApprovalDecision",
+    "ApprovalStatus",
+    "Claim",
+    "ClaimEnd",
+    "CommentReaction",
+    "Event",
+    "IdempotencyRecord",
+    "Membership",
+    "Role",
+    "StatusPeriod",
+    "Task",
+    "TaskStatus",
+    "Ticket",
+    "TicketComment",
+    "TicketDependency",
+    "TicketHistory",
+    "TicketTag",
+    "Workflow",
+    "ensure_system_agent",
+]

@@ -1,0 +1,76 @@
+"""What the core needs from the rooms above it, as small protocols.
+
+The owners register their implementation at start-up (``AppConfig.ready``). Where none is registered,
+the operation that needs it answers ``not_available``; nothing is faked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tickets.errors import NotAvailable
+
+if TYPE_CHECKING:
+    from tickets.models import Ticket, Workflow
+    from tickets.rules import Board
+    from tickets.unit import Unit
+
+
+class BoardSource(Protocol):
+    """Stores boards; owned by ``boards``."""
+
+    def board_of(self, workflow: Workflow) -> Board:
+        """The rules in force. May be cached by ``(workflow.id, workflow.board_revision)``."""
+
+
+class SimilarTickets(Protocol):
+    """Finds tickets that say the same; owned by ``search``."""
+
+    def similar(self, *, workflow_id: str, title: str, description: str) -> Sequence[dict[str, Any]]:
+        """At most five, best first, before a ticket is created. Called outside any transaction."""
+
+
+class CommitLinks(Protocol):
+    """Ties commits to tickets; owned by ``gitlinks``."""
+
+    def check(self, *, workflow: Workflow, commit_sha: str) -> None:
+        """Raise NotFound or Invalid where the commit cannot be linked. Called outside any transaction."""
+
+    def link(self, *, unit: Unit, ticket: Ticket, commit_sha: str, method: str) -> None:
+        """Write the link inside the unit's transaction."""
+
+
+_boards: BoardSource | None = None
+_similar: SimilarTickets | None = None
+_commits: CommitLinks | None = None
+
+
+def register(
+    *,
+    boards: BoardSource | None = None,
+    similar: SimilarTickets | None = None,
+    commits: CommitLinks | None = None,
+) -> None:
+    """Called once by each owner when the process starts."""
+    global _boards, _similar, _commits
+    _boards = boards or _boards
+    _similar = similar or _similar
+    _commits = commits or _commits
+
+
+def boards() -> BoardSource:
+    if _boards is None:
+        raise NotAvailable("No board is available: the boards app is not installed.")
+    return _boards
+
+
+def similar_tickets() -> SimilarTickets | None:
+    """None where search is not installed: creating a ticket does not depend on it."""
+    return _similar
+
+
+def commit_links() -> CommitLinks:
+    if _commits is None:
+        raise NotAvailable("Linking commits is not available yet. Leave commit_sha out.", field="commit_sha")
+    return _commits

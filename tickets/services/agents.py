@@ -1,0 +1,141 @@
+"""Agents and their tokens."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from tickets.access import Actor, visible_workflows
+from tickets.errors import Conflict, Forbidden, Invalid, NotFound
+from tickets.ids import new_id
+from tickets.models import Agent, AgentToken, Membership, Role
+from tickets.models.agents import hash_token, new_token
+from tickets.schemas.workflows import (
+    AgentAnswer,
+    AgentDetail,
+    CreateAgent,
+    IssueToken,
+    RevokeToken,
+    SetMembership,
+    TokenDetail,
+    TokenIssued,
+    TokenRevoked,
+)
+from tickets.services.workflows import membership_set
+from tickets.unit import write_transaction
+
+
+def agent_create(*, actor: Actor, request: CreateAgent) -> AgentAnswer:
+    """Create an agent, with a membership where ``workflow_id`` is given.
+
+    Needs an operator, or a maintainer of that workflow. Raises Conflict where the id is taken.
+    """
+    if not (actor.is_operator or actor.is_superuser) and not request.workflow_id:
+        raise Forbidden("Name a workflow that you maintain, or use an operator's token.", field="workflow_id")
+    agent_id = request.new_agent_id or new_id("agent")
+    with write_transaction():
+        if Agent.objects.filter(pk=agent_id).exists():
+            raise Conflict(f"An agent {agent_id!r} exists already. Add it to a workflow as a member.")
+        agent = Agent.objects.create(
+            id=agent_id, name=request.name or agent_id, kind=request.kind, email=request.email or ""
+        )
+        if request.workflow_id:
+            membership_set(
+                actor=actor,
+                request=SetMembership(workflow_id=request.workflow_id, member_agent_id=agent_id, role=request.role),
+            )
+    return AgentAnswer(message=f"Agent {agent_id} created.", agent=agent_detail(agent))
+
+
+def token_issue(*, actor: Actor, request: IssueToken) -> TokenIssued:
+    """Issue a token, shown this once.
+
+    An operator may issue any token, a maintainer tokens of AI agents all of whose workflows they maintain,
+    anyone a token of their own; gateway and operator tokens come from operators alone.
+    """
+    if request.expires_at is not None and request.expires_at <= timezone.now():
+        raise Invalid("expires_at lies in the past.", field="expires_at")
+    token = new_token()
+    with write_transaction():
+        agent = _manageable_agent(actor, request.for_agent_id, field="for_agent_id")
+        if (request.is_gateway or request.is_operator) and not (actor.is_operator or actor.is_superuser):
+            raise Forbidden("Only an operator issues gateway and operator tokens.")
+        row = AgentToken.objects.create(
+            id=new_id("token"),
+            agent=agent,
+            token_hash=hash_token(token),
+            hint=token[:8],
+            label=request.label,
+            is_gateway=request.is_gateway,
+            is_operator=request.is_operator,
+            expires_at=request.expires_at,
+        )
+    return TokenIssued(
+        message=f"Token for {agent.id} issued. It is not shown again.", token=token, detail=token_detail(row)
+    )
+
+
+def token_revoke(*, actor: Actor, request: RevokeToken) -> TokenRevoked:
+    """Revoke a token of an agent that the actor manages, or one's own. Again changes nothing."""
+    with write_transaction():
+        row = AgentToken.objects.select_related("agent").filter(pk=request.token_id).first()
+        if row is None:
+            raise NotFound(f"No token {request.token_id!r}.", field="token_id")
+        try:
+            _manageable_agent(actor, row.agent_id, field="token_id")
+        except (NotFound, Forbidden):
+            raise NotFound(f"No token {request.token_id!r}.", field="token_id") from None
+        if row.revoked_at is None:
+            row.revoked_at = timezone.now()
+            row.save(update_fields=["revoked_at"])
+    return TokenRevoked(message="Token revoked.", detail=token_detail(row))
+
+
+def agent_detail(agent: Agent, actor: Actor | None = None) -> AgentDetail:
+    """An agent as every face shows it; with an actor, only the memberships that the actor may know of."""
+    memberships = Membership.objects.filter(agent=agent)
+    if actor is not None:
+        memberships = memberships.filter(workflow__in=visible_workflows(actor))
+    return AgentDetail(
+        agent_id=agent.id,
+        name=agent.name,
+        kind=agent.kind,
+        state=agent.state,
+        email=agent.email,
+        created_at=agent.created_at,
+        last_seen_at=agent.last_seen_at,
+        memberships=dict(memberships.order_by("workflow_id").values_list("workflow_id", "role")),
+    )
+
+
+def token_detail(row: AgentToken) -> TokenDetail:
+    return TokenDetail(
+        token_id=row.id,
+        agent_id=row.agent_id,
+        hint=row.hint,
+        label=row.label,
+        is_gateway=row.is_gateway,
+        is_operator=row.is_operator,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )
+
+
+def _manageable_agent(actor: Actor, agent_id: str, *, field: str) -> Agent:
+    """The agent, if the actor may issue and revoke its tokens. Raises NotFound or Forbidden.
+
+    A maintainer may only where they maintain each of the agent's workflows: a token opens all of them.
+    """
+    agent = Agent.objects.filter(pk=agent_id).first()
+    if agent is not None and (actor.is_operator or actor.is_superuser):
+        return agent
+    shares = Membership.objects.filter(agent_id=agent_id, workflow__in=visible_workflows(actor)).exists()
+    if agent is None or not (shares or agent_id == actor.agent_id):
+        raise NotFound(f"No agent {agent_id!r}.", field=field)
+    if agent_id == actor.agent_id and actor.via_agent_id is None:
+        return agent
+    foreign = Membership.objects.filter(agent=agent).exclude(workflow__in=visible_workflows(actor, Role.MAINTAINER))
+    if agent.kind != "ai" or foreign.exists():
+        raise Forbidden(f"You do not maintain every workflow of {agent_id!r}, or it is a person.")
+    return agent

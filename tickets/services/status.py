@@ -1,0 +1,172 @@
+"""Commands that move tickets: change status, move within a column, resolve, reopen."""
+
+from __future__ import annotations
+
+from tickets import ports
+from tickets.access import Actor, find_ticket, workflow_for
+from tickets.errors import Conflict, Invalid
+from tickets.models import Role, Ticket
+from tickets.schemas.base import TicketAnswer
+from tickets.schemas.tickets import (
+    COMMENT_MIN,
+    ChangeTicketStatus,
+    MoveTicket,
+    ReopenTicket,
+    ResolveTicket,
+    TicketResolved,
+    TicketStatusChanged,
+)
+from tickets.services import lifecycle
+from tickets.services.assignment import assignee_set
+from tickets.services.mentions import find_mentions
+from tickets.services.ranks import rank_beside
+from tickets.unit import Unit, open_ticket
+
+
+def ticket_change_status(*, actor: Actor, request: ChangeTicketStatus) -> TicketStatusChanged:
+    """Move a ticket to another column; to the one it is in changes nothing.
+
+    Raises Blocked, PendingReview, TransitionNotAllowed, WipLimit, and Invalid for an unknown column or a
+    comment that the board requires.
+    """
+    _check_commit(actor, request.ticket_id, request.commit_sha)
+    with open_ticket(
+        actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
+    ) as (unit, ticket):
+        target = lifecycle.find_status(unit, request.new_status, field="new_status")
+        origin = ticket.status
+        if target == origin:
+            return _status_answer(ticket, origin, f"{ticket.key} is in {target} already.")
+        lifecycle.require_movable(ticket)
+        lifecycle.check_transition(unit, ticket, target)
+        _require_comment(unit, request.comment)
+        warnings = lifecycle.check_wip(unit, target)
+        rank = None
+        if request.before_ticket_id or request.after_ticket_id:
+            rank = rank_beside(
+                unit, ticket, target, before=request.before_ticket_id, after=request.after_ticket_id
+            )
+        if unit.board.settings.auto_assign and ticket.assigned_agent_id is None:
+            if unit.board.category(target) == "active":
+                assignee_set(unit, ticket, actor.agent_id)
+        freed = lifecycle.enter_column(unit, ticket, target, rank=rank)
+        _comment(unit, ticket, request.comment, "status_change")
+        _link_commit(unit, ticket, request.commit_sha)
+    return _status_answer(ticket, origin, f"{ticket.key} moved from {origin} to {target}.", warnings, freed)
+
+
+def ticket_move(*, actor: Actor, request: MoveTicket) -> TicketAnswer:
+    """Place a ticket within its column, above or below another one."""
+    if not request.before_ticket_id and not request.after_ticket_id:
+        raise Invalid("Name a neighbour by before_ticket_id or after_ticket_id.", field="before_ticket_id")
+    with open_ticket(
+        actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
+    ) as (unit, ticket):
+        rank = rank_beside(
+            unit, ticket, ticket.status, before=request.before_ticket_id, after=request.after_ticket_id
+        )
+        if unit.set(ticket, "rank", rank):
+            unit.emit("ticket_updated", ticket, fields=["rank"], rank=rank)
+    return TicketAnswer(
+        message=f"{ticket.key} moved within {ticket.status}.",
+        ticket_id=ticket.id,
+        key=ticket.key,
+        version=ticket.version,
+    )
+
+
+def ticket_resolve(*, actor: Actor, request: ResolveTicket) -> TicketResolved:
+    """Resolve a ticket, move it to the board's resolved column, and unblock what waited for it.
+
+    Neither transitions nor WIP limits apply. Resolving a resolved ticket changes nothing.
+    Raises Blocked and PendingReview.
+    """
+    _check_commit(actor, request.ticket_id, request.commit_sha)
+    with open_ticket(
+        actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
+    ) as (unit, ticket):
+        already = ticket.is_resolved
+        freed = [] if already else resolve_in_unit(unit, ticket, request.resolution_comment)
+        if not already:
+            _link_commit(unit, ticket, request.commit_sha)
+    return TicketResolved(
+        message=f"{ticket.key} was resolved already." if already else f"{ticket.key} resolved.",
+        ticket_id=ticket.id,
+        key=ticket.key,
+        version=ticket.version,
+        status=ticket.status,
+        unblocked_tickets=freed,
+    )
+
+
+def resolve_in_unit(unit: Unit, ticket: Ticket, comment: str) -> list[str]:
+    """Resolve inside an open unit; returns the ids of tickets that this unblocked."""
+    lifecycle.require_movable(ticket, verb="resolved")
+    _comment(unit, ticket, comment, "resolution")
+    freed = []
+    if unit.board.category(ticket.status) != "final":
+        freed = lifecycle.enter_column(unit, ticket, unit.board.resolved_status)
+    return freed + lifecycle.mark_resolved(unit, ticket)
+
+
+def ticket_reopen(*, actor: Actor, request: ReopenTicket) -> TicketStatusChanged:
+    """Take a ticket out of its final column."""
+    with open_ticket(
+        actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
+    ) as (unit, ticket):
+        origin = ticket.status
+        target = lifecycle.find_status(unit, request.new_status or unit.board.initial_status, field="new_status")
+        if unit.board.category(origin) != "final":
+            raise Conflict(f"{ticket.key} is not closed: it is in {origin}.", extra={"current_version": ticket.version})
+        if unit.board.category(target) == "final":
+            open_columns = [c.id for c in unit.board.columns if c.category != "final"]
+            raise Invalid(f"{target!r} is a final column.", field="new_status", allowed=open_columns)
+        lifecycle.require_movable(ticket, verb="reopened")
+        lifecycle.check_transition(unit, ticket, target)
+        _require_comment(unit, request.comment)
+        warnings = lifecycle.check_wip(unit, target)
+        lifecycle.enter_column(unit, ticket, target)
+        _comment(unit, ticket, request.comment, "status_change")
+    return _status_answer(ticket, origin, f"{ticket.key} reopened to {target}.", warnings)
+
+
+def _status_answer(
+    ticket: Ticket, origin: str, message: str, warnings: list[str] | None = None, freed: list[str] | None = None
+) -> TicketStatusChanged:
+    return TicketStatusChanged(
+        message=message,
+        ticket_id=ticket.id,
+        key=ticket.key,
+        version=ticket.version,
+        old_status=origin,
+        new_status=ticket.status,
+        warnings=warnings or [],
+        unblocked_tickets=freed or [],
+    )
+
+
+def _require_comment(unit: Unit, comment: str | None) -> None:
+    required = unit.board.settings.require_comments_on_status_change
+    if required and len((comment or "").strip()) < COMMENT_MIN:
+        raise Invalid(
+            f"This board requires a comment of at least {COMMENT_MIN} characters on each status change.",
+            field="comment",
+        )
+
+
+def _comment(unit: Unit, ticket: Ticket, text: str | None, comment_type: str) -> None:
+    text = (text or "").strip()
+    if text:
+        unit.comment(ticket, text, comment_type, mentions=find_mentions(unit.actor, unit.workflow.id, text))
+
+
+def _check_commit(actor: Actor, ticket_id: str, commit_sha: str | None) -> None:
+    if commit_sha:
+        ticket = find_ticket(actor, ticket_id)
+        workflow = workflow_for(actor, ticket.workflow_id, Role.MEMBER)
+        ports.commit_links().check(workflow=workflow, commit_sha=commit_sha)
+
+
+def _link_commit(unit: Unit, ticket: Ticket, commit_sha: str | None) -> None:
+    if commit_sha:
+        ports.commit_links().link(unit=unit, ticket=ticket, commit_sha=commit_sha, method="manual")
