@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import secrets
@@ -76,15 +77,18 @@ def secret_key(folder: Path) -> str:
     if given:
         return given
     path = folder / "secret_key"
-    try:
-        # O_EXCL: of two processes that start at once, one writes and the other reads.
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii")
-    with os.fdopen(handle, "w", encoding="ascii") as stream:
-        key = secrets.token_urlsafe(50)
-        stream.write(key)
-    return key
+    if not path.exists():
+        draft = folder / f"secret_key.{os.getpid()}"
+        handle = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as stream:
+            stream.write(secrets.token_urlsafe(50))
+        try:
+            # Of two processes that start at once one wins, and nobody ever sees half a key.
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="ascii")
 
 
 def _explain(error: ValidationError) -> str:

@@ -155,9 +155,7 @@ def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER
     raise NotFound(f"No workflow {workflow_id!r} that you are a member of.", field="workflow_id")
 
 
-def find_ticket(
-    actor: Actor, reference: str, *, workflow_id: str | None = None, field: str = "ticket_id"
-) -> Ticket:
+def find_ticket(actor: Actor, reference: str, *, workflow_id: str | None = None, field: str = "ticket_id") -> Ticket:
     """The ticket meant by an id, a key or a unique prefix of an id, among those the actor may read.
 
     Raises NotFound, or Invalid with the candidates where a prefix fits several.

@@ -53,9 +53,7 @@ def execute(operation: Operation[Any, AnswerT], actor: Actor, data: Mapping[str,
     try:
         if key is None:
             return run()
-        return once(
-            actor=actor, key=key, operation=operation.name, request=request, answer=operation.answer, run=run
-        )
+        return once(actor=actor, key=key, operation=operation.name, request=request, answer=operation.answer, run=run)
     except (OperationalError, InterfaceError) as error:
         # The last resort behind the write lock: a lock or a connection that did not come in time.
         raise Busy("The database is busy. Repeat the request.", retry_after=1) from error

@@ -36,17 +36,19 @@ class _WriteLock:
     """
 
     def __init__(self) -> None:
+        self._reset()
+        # A child process gets a lock of its own: a flock belongs to the open file, which a fork shares.
+        os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
         self._threads = threading.Lock()
-        self._pid = 0
         self._file = -1
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self._threads:
-            if self._pid != os.getpid():
-                # A flock belongs to the open file, which a fork would share.
+            if self._file < 0:
                 self._file = os.open(settings.DATA_DIR / "write.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                self._pid = os.getpid()
             fcntl.flock(self._file, fcntl.LOCK_EX)
             try:
                 yield
@@ -55,7 +57,6 @@ class _WriteLock:
 
 
 _write_lock = _WriteLock()
-os.register_at_fork(after_in_child=lambda: _write_lock.__init__())  # type: ignore[misc]
 
 
 @contextmanager
@@ -320,8 +321,9 @@ def open_ticket(
     with write_transaction():
         workflow_id = find_ticket(actor, reference, field=field).workflow_id
         with open_unit(actor, workflow_id, role=role) as unit:
-            yield unit, unit.ticket(
-                reference, field=field, expected_version=expected_version, fencing_token=fencing_token
+            yield (
+                unit,
+                unit.ticket(reference, field=field, expected_version=expected_version, fencing_token=fencing_token),
             )
 
 

@@ -24,7 +24,7 @@ from boards.schemas import (
 from boards.source import FIELDS
 from tickets import ports
 from tickets.access import Actor, workflow_for
-from tickets.errors import Conflict, Invalid
+from tickets.errors import Conflict
 from tickets.ids import new_id
 from tickets.models import Role, Ticket, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS

@@ -35,7 +35,9 @@ class Ticket(models.Model):
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="tickets", db_index=False)
     number = models.PositiveIntegerField()
     key = models.CharField(max_length=21, unique=True)
-    created_by_agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="created_tickets", db_index=False)
+    created_by_agent = models.ForeignKey(
+        Agent, on_delete=models.PROTECT, related_name="created_tickets", db_index=False
+    )
     assigned_agent = models.ForeignKey(
         Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="assigned_tickets", db_index=False
     )
@@ -208,9 +210,7 @@ class StatusPeriod(models.Model):
         db_table = "ticket_status_periods"
         constraints = (
             models.UniqueConstraint(fields=("ticket",), condition=Q(left_at=None), name="periods_one_open"),
-            models.CheckConstraint(
-                condition=Q(left_at=None) | Q(left_at__gte=F("entered_at")), name="periods_forward"
-            ),
+            models.CheckConstraint(condition=Q(left_at=None) | Q(left_at__gte=F("entered_at")), name="periods_forward"),
         )
         indexes = (models.Index(fields=("ticket", "entered_at"), name="periods_of_ticket"),)
 

@@ -8,31 +8,28 @@ from __future__ import annotations
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-_HISTORY_MESSAGE = "ticket_history is append-only"
-_EVENTS_MESSAGE = "events are append-only"
-
 _SQLITE = {
-    "history_no_update": f"""
-        BEFORE UPDATE ON ticket_history BEGIN SELECT RAISE(ABORT, '{_HISTORY_MESSAGE}'); END""",
-    "history_no_delete": f"""
-        BEFORE DELETE ON ticket_history BEGIN SELECT RAISE(ABORT, '{_HISTORY_MESSAGE}'); END""",
-    "events_no_update": f"""
-        BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, '{_EVENTS_MESSAGE}'); END""",
-    "events_no_delete": f"""
+    "history_no_update": """
+        BEFORE UPDATE ON ticket_history BEGIN SELECT RAISE(ABORT, 'ticket_history is append-only'); END""",
+    "history_no_delete": """
+        BEFORE DELETE ON ticket_history BEGIN SELECT RAISE(ABORT, 'ticket_history is append-only'); END""",
+    "events_no_update": """
+        BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'events are append-only'); END""",
+    "events_no_delete": """
         BEFORE DELETE ON events
         WHEN OLD.seq > (SELECT events_pruned_through FROM workflows WHERE id = OLD.workflow_id)
-        BEGIN SELECT RAISE(ABORT, '{_EVENTS_MESSAGE}'); END""",
+        BEGIN SELECT RAISE(ABORT, 'events are append-only'); END""",
 }
 
-_POSTGRES_FUNCTIONS = f"""
+_POSTGRES_FUNCTIONS = """
 CREATE OR REPLACE FUNCTION history_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION '{_HISTORY_MESSAGE}' USING ERRCODE = 'integrity_constraint_violation'; END $$;
+BEGIN RAISE EXCEPTION 'ticket_history is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$;
 CREATE OR REPLACE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' AND OLD.seq <= (SELECT events_pruned_through FROM workflows WHERE id = OLD.workflow_id) THEN
     RETURN OLD;
   END IF;
-  RAISE EXCEPTION '{_EVENTS_MESSAGE}' USING ERRCODE = 'integrity_constraint_violation';
+  RAISE EXCEPTION 'events are append-only' USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 """
 _POSTGRES = {

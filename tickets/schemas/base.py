@@ -153,14 +153,15 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Names of the fields of the model that stands at this place inside ``model``."""
-    current: Any = model
+    current = model
     for part in location:
         if isinstance(part, int):
             continue
-        field = current.model_fields.get(part) if isinstance(current, type) else None
-        current = _model_in(field.annotation) if field is not None else None
-        if current is None:
+        field = current.model_fields.get(part)
+        inner = _model_in(field.annotation) if field is not None else None
+        if inner is None:
             return []
+        current = inner
     return list(current.model_fields)
 
 

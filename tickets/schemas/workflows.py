@@ -13,6 +13,7 @@ from tickets.schemas.tickets import trimmed
 
 ChosenId = Annotated[str, Field(pattern=ID_PATTERN, description="Letters, digits and . _ : -; at most 100.")]
 Name = Annotated[str, trimmed(1, 200)]
+RepositoryPath = Annotated[str, Field(min_length=1, max_length=1000)]
 RoleName = Literal["viewer", "member", "maintainer"]
 
 
@@ -35,7 +36,7 @@ class CreateWorkflow(WriteRequest):
     key_prefix: KeyPrefix | None = None
     board: dict[str, Any] | None = Field(default=None, description="A board configuration; default: five columns.")
     ticket_tracking_enabled: bool | None = None
-    repositories: list[Annotated[str, Field(min_length=1, max_length=1000)]] = Field(default_factory=list, max_length=50)
+    repositories: list[RepositoryPath] = Field(default_factory=list, max_length=50)
     phases: list[dict[str, Any]] = Field(default_factory=list, max_length=200)
 
 
@@ -44,7 +45,7 @@ class WorkflowUpdates(BaseModel):
     name: Name | None = None
     is_active: bool | None = None
     ticket_tracking_enabled: bool | None = None
-    repositories: list[Annotated[str, Field(min_length=1, max_length=1000)]] | None = Field(default=None, max_length=50)
+    repositories: list[RepositoryPath] | None = Field(default=None, max_length=50)
     phases: list[dict[str, Any]] | None = Field(default=None, max_length=200)
 
 

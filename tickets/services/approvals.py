@@ -47,9 +47,10 @@ def _decide(actor: Actor, request: DecideTicket, decision: ApprovalDecision) -> 
     if not actor.is_human or actor.via_agent_id is not None:
         raise Forbidden("Only a person decides on tickets that wait for review, with a credential of their own.")
     approvals_expire(find_ticket(actor, request.ticket_id).id)
-    with open_ticket(
-        actor, request.ticket_id, role=Role.MAINTAINER, expected_version=request.expected_version
-    ) as (unit, ticket):
+    with open_ticket(actor, request.ticket_id, role=Role.MAINTAINER, expected_version=request.expected_version) as (
+        unit,
+        ticket,
+    ):
         if ticket.approval_status != decision.value:
             if ticket.approval_status != ApprovalStatus.PENDING:
                 raise Conflict(

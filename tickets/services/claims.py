@@ -130,11 +130,12 @@ def why_nothing_is_ready(actor: Actor, workflow: Workflow) -> dict[str, int]:
     queued = Ticket.objects.filter(
         workflow=workflow, status__in=ports.boards().board_of(workflow).statuses("queue"), is_resolved=False
     )
+    others = queued.filter(assigned_agent__isnull=False).exclude(assigned_agent=actor.agent_id)
     reasons = {
         "blocked": queued.filter(is_blocked=True).count(),
         "pending_review": queued.filter(approval_status=ApprovalStatus.PENDING).count(),
         "leased": queued.filter(lease_expires_at__gt=now).count(),
-        "assigned_to_others": queued.filter(assigned_agent__isnull=False).exclude(assigned_agent=actor.agent_id).count(),
+        "assigned_to_others": others.count(),
     }
     return {name: count for name, count in reasons.items() if count}
 
@@ -151,8 +152,9 @@ def _pick(unit: Unit, ready: QuerySet[Ticket], lease_seconds: int) -> str | None
     """Choose and lease in one statement. Returns the ticket's id."""
     best, best_params = ready.values("id")[:1].query.sql_with_params()
     expires = unit.now + timedelta(seconds=lease_seconds)
+    # The inner query is the ORM's own, with its values as parameters.
     sql = (
-        "UPDATE tickets SET lease_agent_id = %s, lease_expires_at = %s, fencing_token = fencing_token + 1 "
+        "UPDATE tickets SET lease_agent_id = %s, lease_expires_at = %s, fencing_token = fencing_token + 1 "  # noqa: S608
         f"WHERE id = ({best}) RETURNING id"
     )
     with connection.cursor() as cursor:

@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from tickets.access import Actor, visible_tickets
 from tickets.errors import Forbidden, Invalid, NotFound
 from tickets.models import CommentReaction, Ticket, TicketComment
-from tickets.schemas.comments import AddComment, CommentAnswer, DeleteComment, EditComment, ReactionAnswer, ReactToComment
+from tickets.schemas.comments import (
+    AddComment,
+    CommentAnswer,
+    DeleteComment,
+    EditComment,
+    ReactionAnswer,
+    ReactToComment,
+)
 from tickets.services.mentions import find_mentions
 from tickets.unit import Unit, open_ticket
 

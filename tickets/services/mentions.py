@@ -13,7 +13,9 @@ from tickets.ids import parse_ticket_reference
 from tickets.models import Agent, Task
 
 _AGENT = re.compile(r"(?<![\w@/.])@([A-Za-z0-9][A-Za-z0-9._:-]{0,99})")
-_TICKET = re.compile(r"(?<![\w#/])#((?:ticket-)?[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z][A-Za-z0-9]{1,9}-[1-9][0-9]{0,9})\b", re.I)
+_TICKET = re.compile(
+    r"(?<![\w#/])#((?:ticket-)?[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z][A-Za-z0-9]{1,9}-[1-9][0-9]{0,9})\b", re.IGNORECASE
+)
 _TASK = re.compile(r"\b(task-[A-Za-z0-9][A-Za-z0-9._:-]{0,90})")
 MAX_MENTIONS = 50
 
@@ -65,5 +67,3 @@ def _tasks(workflow_id: str, names: list[str]) -> list[tuple[str, tuple[str, ...
         return []
     rows = Task.objects.filter(workflow_id=workflow_id, id__in=names).values_list("id", flat=True)
     return [(id_, (id_,)) for id_ in rows]
-
-

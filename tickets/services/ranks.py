@@ -17,12 +17,11 @@ def rank_at_end(workflow_id: str, status: str) -> str:
     last = (
         Ticket.objects.filter(workflow_id=workflow_id, status=status).order_by("-rank").values_list("rank", flat=True)
     )
-    return generate_key_between(last.first(), None)
+    rank: str = generate_key_between(last.first(), None)
+    return rank
 
 
-def rank_beside(
-    unit: Unit, ticket: Ticket, status: str, *, before: str | None = None, after: str | None = None
-) -> str:
+def rank_beside(unit: Unit, ticket: Ticket, status: str, *, before: str | None = None, after: str | None = None) -> str:
     """A rank directly above ``before`` or below ``after`` (references to tickets of the column).
 
     With both, between the two. Raises Invalid where a neighbour is not in the column.

@@ -43,12 +43,9 @@ def ticket_change_status(*, actor: Actor, request: ChangeTicketStatus) -> Ticket
         warnings = lifecycle.check_wip(unit, target)
         rank = None
         if request.before_ticket_id or request.after_ticket_id:
-            rank = rank_beside(
-                unit, ticket, target, before=request.before_ticket_id, after=request.after_ticket_id
-            )
-        if unit.board.settings.auto_assign and ticket.assigned_agent_id is None:
-            if unit.board.category(target) == "active":
-                assignee_set(unit, ticket, actor.agent_id)
+            rank = rank_beside(unit, ticket, target, before=request.before_ticket_id, after=request.after_ticket_id)
+        if _assigns_mover(unit, ticket, target):
+            assignee_set(unit, ticket, actor.agent_id)
         freed = lifecycle.enter_column(unit, ticket, target, rank=rank)
         _comment(unit, ticket, request.comment, "status_change")
         _link_commit(unit, ticket, request.commit_sha)
@@ -62,9 +59,7 @@ def ticket_move(*, actor: Actor, request: MoveTicket) -> TicketAnswer:
     with open_ticket(
         actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
     ) as (unit, ticket):
-        rank = rank_beside(
-            unit, ticket, ticket.status, before=request.before_ticket_id, after=request.after_ticket_id
-        )
+        rank = rank_beside(unit, ticket, ticket.status, before=request.before_ticket_id, after=request.after_ticket_id)
         if unit.set(ticket, "rank", rank):
             unit.emit("ticket_updated", ticket, fields=["rank"], rank=rank)
     return TicketAnswer(
@@ -143,6 +138,11 @@ def _status_answer(
         warnings=warnings or [],
         unblocked_tickets=freed or [],
     )
+
+
+def _assigns_mover(unit: Unit, ticket: Ticket, target: str) -> bool:
+    is_active = unit.board.category(target) == "active"
+    return is_active and unit.board.settings.auto_assign and ticket.assigned_agent_id is None
 
 
 def _require_comment(unit: Unit, comment: str | None) -> None:

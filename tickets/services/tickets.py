@@ -45,9 +45,7 @@ def ticket_create(*, actor: Actor, request: CreateTicket) -> TicketCreated:
     return created_answer(ticket, warnings, similar)
 
 
-def similar_before_create(
-    actor: Actor, workflow_id: str | None, fields: CreateTicketFields
-) -> list[SimilarTicket]:
+def similar_before_create(actor: Actor, workflow_id: str | None, fields: CreateTicketFields) -> list[SimilarTicket]:
     """What search knows before the ticket exists; outside any transaction, since it may compute an embedding."""
     search = ports.similar_tickets()
     if search is None:
@@ -173,7 +171,8 @@ def _update_lists(unit: Unit, ticket: Ticket, updates: TicketUpdates) -> list[st
     tags = _merged(ticket.tags, updates, "tags")
     if tags is not None:
         if len(tags) > MAX_TAGS:
-            raise Invalid(f"A ticket has at most {MAX_TAGS} tags; these would be {len(tags)}.", field="updates.tags_add")
+            message = f"A ticket has at most {MAX_TAGS} tags; these would be {len(tags)}."
+            raise Invalid(message, field="updates.tags_add")
         if unit.set(ticket, "tags", tags):
             ticket.tag_rows.all().delete()
             _write_tags(ticket)

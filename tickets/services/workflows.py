@@ -77,7 +77,7 @@ def membership_set(*, actor: Actor, request: SetMembership) -> MembershipAnswer:
         if not Agent.objects.filter(pk=request.member_agent_id).exists():
             raise NotFound(f"No agent {request.member_agent_id!r}.", field="member_agent_id")
         current = Membership.objects.filter(workflow=workflow, agent_id=request.member_agent_id).first()
-        if current is not None and current.role == Role.MAINTAINER and request.role != Role.MAINTAINER:
+        if current is not None and current.role == Role.MAINTAINER and request.role != "maintainer":
             others = Membership.objects.filter(workflow=workflow, role=Role.MAINTAINER).exclude(pk=current.pk)
             if not others.exists():
                 raise Conflict(f"{workflow.id} would have no maintainer. Make another agent maintainer first.")
