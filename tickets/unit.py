@@ -94,25 +94,20 @@ class Unit:
         """Whether anything was recorded so far."""
         return bool(self._history or self._events or self._created)
 
-    def ticket(
-        self,
-        reference: str,
-        *,
-        field: str = "ticket_id",
-        expected_version: int | None = None,
-        fencing_token: int | None = None,
-    ) -> Ticket:
-        """A ticket of this workflow, ready to be changed.
+    def ticket(self, reference: str, *, field: str = "ticket_id") -> Ticket:
+        """A ticket of this workflow. Raises NotFound."""
+        return self.adopt(find_ticket(self.actor, reference, workflow_id=self.workflow.id, field=field))
 
-        Raises NotFound, Conflict (``current_version``) where it is not at ``expected_version``, and
-        LeaseLost where ``fencing_token`` is not the one of the actor's live lease.
+    def ready(self, ticket: Ticket, *, expected_version: int | None, fencing_token: int | None) -> Ticket:
+        """The ticket, to be changed by a caller who expects it as it is.
+
+        Raises Conflict (``current_version``) where it is not at ``expected_version``, and LeaseLost where
+        ``fencing_token`` is not the one of the actor's live lease.
         """
-        ticket = find_ticket(self.actor, reference, workflow_id=self.workflow.id, field=field)
-        ticket = self._tickets.setdefault(ticket.id, ticket)
         check_version(ticket.version, expected_version, what=ticket.key)
         if fencing_token is not None:
             self.check_lease(ticket, fencing_token)
-        return ticket
+        return self.adopt(ticket)
 
     def adopt(self, ticket: Ticket) -> Ticket:
         """Take a ticket that a query under the lock has read; the same object for the same id."""
@@ -319,12 +314,16 @@ def open_ticket(
 ) -> Iterator[tuple[Unit, Ticket]]:
     """``open_unit`` for the workflow of a ticket, with that ticket."""
     with write_transaction():
-        workflow_id = find_ticket(actor, reference, field=field).workflow_id
-        with open_unit(actor, workflow_id, role=role) as unit:
-            yield (
-                unit,
-                unit.ticket(reference, field=field, expected_version=expected_version, fencing_token=fencing_token),
-            )
+        ticket = find_ticket(actor, reference, role=role, field=field)
+        workflow = ticket.workflow
+        if connection.features.has_select_for_update:
+            # Row locks: what was read before the workflow's lock was held may be old.
+            workflow = workflow_for(actor, workflow.id, role, lock=True)
+            ticket = find_ticket(actor, ticket.id, role=role, field=field)
+        require_tracking(workflow)
+        unit = Unit(actor, workflow)
+        yield unit, unit.ready(ticket, expected_version=expected_version, fencing_token=fencing_token)
+        unit.flush()
 
 
 def require_tracking(workflow: Workflow) -> None:
