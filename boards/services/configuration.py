@@ -31,8 +31,9 @@ from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import Board, default_board, parse_board
 from tickets.schemas.base import check_text, explain
 from tickets.schemas.workflows import CreateWorkflow, WorkflowAnswer
+from tickets.selectors.directory import workflow_detail
 from tickets.services import lifecycle
-from tickets.services.workflows import workflow_create, workflow_detail
+from tickets.services.workflows import workflow_create
 from tickets.unit import Unit, check_version, open_unit, write_transaction
 
 
@@ -75,7 +76,7 @@ def board_detail(workflow: Workflow) -> BoardDetail:
 def column_counts(workflow_id: str) -> dict[str, int]:
     """Column → number of tickets on the board (rejected and expired ones are not). One covering query."""
     rows = Ticket.objects.filter(workflow_id=workflow_id, approval_status__in=VISIBLE_APPROVALS)
-    return dict(rows.order_by().values_list("status").annotate(Count("id")))
+    return dict(rows.order_by().values_list("status").annotate(total=Count("*")))
 
 
 def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:

@@ -122,18 +122,25 @@ class Ticket(models.Model):
             models.CheckConstraint(condition=~Q(parent_ticket=F("id")), name="tickets_parent_is_other"),
         )
         indexes = (
-            # Board columns, ready tickets, lists of one status: read in rank order without a sort.
-            models.Index(fields=("workflow", "status", "rank"), name="tickets_column"),
-            models.Index(fields=("workflow", "status", "-completed_at"), name="tickets_final_column"),
-            # The list's orders, each ended by a unique key.
+            # Board columns and ready tickets: read in rank order without a sort.
+            models.Index(fields=("workflow", "status", "rank", "number"), name="tickets_column"),
+            models.Index(fields=("workflow", "status", "-completed_at", "-number"), name="tickets_final_column"),
+            # The list's orders, each ended by a unique key, and its usual filters in the default order.
             models.Index(fields=("workflow", "-created_at", "-number"), name="tickets_created"),
             models.Index(fields=("workflow", "-updated_at", "-number"), name="tickets_updated"),
             models.Index(fields=("workflow", "priority_rank", "-number"), name="tickets_by_priority"),
-            models.Index(fields=("workflow", "assigned_agent", "status"), name="tickets_assigned"),
-            # Statistics: one grouping over this index alone.
+            models.Index(fields=("workflow", "status", "-created_at", "-number"), name="tickets_by_status"),
+            models.Index(fields=("workflow", "assigned_agent", "-created_at", "-number"), name="tickets_assigned"),
+            models.Index(
+                fields=("workflow", "-created_at", "-number"), condition=Q(completed_at=None), name="tickets_open"
+            ),
+            models.Index(
+                fields=("workflow", "-created_at", "-number"), condition=Q(is_blocked=True), name="tickets_blocked"
+            ),
+            # Counts and statistics: one grouping over this index alone.
             models.Index(
                 fields=(
-                    "workflow", "approval_status", "status", "ticket_type", "priority", "assigned_agent",
+                    "workflow", "status", "approval_status", "ticket_type", "priority", "assigned_agent",
                     "is_blocked", "is_resolved", "comment_count", "commit_count",
                 ),
                 name="tickets_statistics",
