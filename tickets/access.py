@@ -41,6 +41,9 @@ class Actor:
     is_authenticated = True
     is_anonymous = False
 
+    def __str__(self) -> str:
+        return self.agent_id
+
     @property
     def is_human(self) -> bool:
         return self.kind == AgentKind.HUMAN
@@ -93,6 +96,8 @@ def acting_as(actor: Actor, agent_id: str | None, *, field: str = "agent_id") ->
     """
     if not agent_id or agent_id == actor.agent_id:
         return actor
+    if actor.via_agent_id is not None:
+        raise IdentityMismatch(f"The request names both {actor.agent_id!r} and {agent_id!r} as its agent.", field=field)
     if not actor.is_gateway:
         raise IdentityMismatch(
             f"The credential belongs to {actor.agent_id!r}; it cannot act as {agent_id!r}. Leave {field} out.",

@@ -15,7 +15,24 @@ from django.db import InterfaceError, OperationalError
 
 from tickets.access import Actor, acting_as
 from tickets.errors import Busy
-from tickets.schemas.base import Answer, Request, WriteRequest, parse
+from tickets.schemas import comments as comment_schemas
+from tickets.schemas import directory as directory_schemas
+from tickets.schemas import tickets as ticket_schemas
+from tickets.schemas import workflows as workflow_schemas
+from tickets.schemas.base import Answer, Request, TicketAnswer, WriteRequest, parse
+from tickets.selectors import directory
+from tickets.services import (
+    agents,
+    approvals,
+    assignment,
+    blocking,
+    bulk,
+    claims,
+    comments,
+    status,
+    tickets,
+    workflows,
+)
 from tickets.services.idempotency import once
 
 RequestT = TypeVar("RequestT", bound=Request, contravariant=True)
@@ -57,3 +74,51 @@ def execute(operation: Operation[Any, AnswerT], actor: Actor, data: Mapping[str,
     except (OperationalError, InterfaceError) as error:
         # The last resort behind the write lock: a lock or a connection that did not come in time.
         raise Busy("The database is busy. Repeat the request.", retry_after=1) from error
+
+
+def _named(run: Run[RequestT, AnswerT], request: type[RequestT], answer: type[AnswerT]) -> Operation[RequestT, AnswerT]:
+    """The operation that one service or selector is; it bears that function's name."""
+    return Operation(getattr(run, "__name__"), request, answer, run)  # noqa: B009 - protocols have no __name__
+
+
+_t, _c, _w, _d = ticket_schemas, comment_schemas, workflow_schemas, directory_schemas
+
+TICKET_CREATE = _named(tickets.ticket_create, _t.CreateTicket, _t.TicketCreated)
+TICKET_UPDATE = _named(tickets.ticket_update, _t.UpdateTicket, _t.TicketUpdated)
+TICKET_CHANGE_STATUS = _named(status.ticket_change_status, _t.ChangeTicketStatus, _t.TicketStatusChanged)
+TICKET_MOVE = _named(status.ticket_move, _t.MoveTicket, TicketAnswer)
+TICKET_RESOLVE = _named(status.ticket_resolve, _t.ResolveTicket, _t.TicketResolved)
+TICKET_REOPEN = _named(status.ticket_reopen, _t.ReopenTicket, _t.TicketStatusChanged)
+TICKET_ASSIGN = _named(assignment.ticket_assign, _t.AssignTicket, TicketAnswer)
+TICKET_BLOCK = _named(blocking.ticket_block, _t.BlockTicket, _t.TicketBlockingChanged)
+TICKET_UNBLOCK = _named(blocking.ticket_unblock, _t.UnblockTicket, _t.TicketBlockingChanged)
+TICKET_CLAIM = _named(claims.ticket_claim, _t.ClaimTicket, _t.TicketClaimed)
+TICKET_HEARTBEAT = _named(claims.ticket_heartbeat, _t.HeartbeatTicket, _t.TicketClaimed)
+TICKET_RELEASE = _named(claims.ticket_release, _t.ReleaseTicket, _t.TicketReleased)
+TICKET_NEXT = _named(claims.ticket_next, _t.NextTicket, _t.NextTicketAnswer)
+TICKET_APPROVE = _named(approvals.ticket_approve, _t.DecideTicket, _t.TicketDecided)
+TICKET_REJECT = _named(approvals.ticket_reject, _t.DecideTicket, _t.TicketDecided)
+TICKETS_CREATE = _named(bulk.tickets_create, _t.CreateTickets, _t.TicketsCreated)
+TICKETS_UPDATE = _named(bulk.tickets_update, _t.BulkUpdateTickets, _t.TicketsUpdated)
+
+COMMENT_ADD = _named(comments.comment_add, _c.AddComment, _c.CommentAnswer)
+COMMENT_EDIT = _named(comments.comment_edit, _c.EditComment, _c.CommentAnswer)
+COMMENT_DELETE = _named(comments.comment_delete, _c.DeleteComment, _c.CommentAnswer)
+COMMENT_REACT = _named(comments.comment_react, _c.ReactToComment, _c.ReactionAnswer)
+
+WORKFLOW_LIST = _named(directory.workflow_list, _d.ListWorkflows, _d.WorkflowList)
+WORKFLOW_GET = _named(directory.workflow_get, _d.GetWorkflow, _w.WorkflowAnswer)
+WORKFLOW_UPDATE = _named(workflows.workflow_update, _w.UpdateWorkflow, _w.WorkflowAnswer)
+MEMBERSHIP_LIST = _named(directory.membership_list, _d.ListMembers, _d.MemberList)
+MEMBERSHIP_SET = _named(workflows.membership_set, _w.SetMembership, _w.MembershipAnswer)
+EVENT_LIST = _named(directory.event_list, _d.ListEvents, _d.EventPage)
+APPROVAL_LIST = _named(directory.approval_list, _d.ListApprovals, _d.ApprovalList)
+CLAIM_LIST = _named(directory.claim_list, _d.ListClaims, _d.ClaimList)
+
+AGENT_LIST = _named(directory.agent_list, _d.ListAgents, _d.AgentList)
+AGENT_GET = _named(directory.agent_get, _d.GetAgent, _w.AgentAnswer)
+AGENT_CREATE = _named(agents.agent_create, _w.CreateAgent, _w.AgentAnswer)
+TOKEN_LIST = _named(agents.token_list, _d.ListTokens, _d.TokenList)
+TOKEN_ISSUE = _named(agents.token_issue, _w.IssueToken, _w.TokenIssued)
+TOKEN_REVOKE = _named(agents.token_revoke, _w.RevokeToken, _w.TokenRevoked)
+WHO_AM_I = _named(directory.who_am_i, _d.GetMe, _d.MeAnswer)

@@ -9,9 +9,9 @@ from tickets.errors import Conflict, Forbidden, Invalid, NotFound
 from tickets.ids import new_id
 from tickets.models import Agent, AgentToken, Membership, Role
 from tickets.models.agents import hash_token, new_token
+from tickets.schemas.directory import ListTokens, TokenList
 from tickets.schemas.workflows import (
     AgentAnswer,
-    AgentDetail,
     CreateAgent,
     IssueToken,
     RevokeToken,
@@ -20,6 +20,7 @@ from tickets.schemas.workflows import (
     TokenIssued,
     TokenRevoked,
 )
+from tickets.selectors.directory import agent_detail, page
 from tickets.services.workflows import membership_set
 from tickets.unit import write_transaction
 
@@ -90,21 +91,11 @@ def token_revoke(*, actor: Actor, request: RevokeToken) -> TokenRevoked:
     return TokenRevoked(message="Token revoked.", detail=token_detail(row))
 
 
-def agent_detail(agent: Agent, actor: Actor | None = None) -> AgentDetail:
-    """An agent as every face shows it; with an actor, only the memberships that the actor may know of."""
-    memberships = Membership.objects.filter(agent=agent)
-    if actor is not None:
-        memberships = memberships.filter(workflow__in=visible_workflows(actor))
-    return AgentDetail(
-        agent_id=agent.id,
-        name=agent.name,
-        kind=agent.kind,
-        state=agent.state,
-        email=agent.email,
-        created_at=agent.created_at,
-        last_seen_at=agent.last_seen_at,
-        memberships=dict(memberships.order_by("workflow_id").values_list("workflow_id", "role")),
-    )
+def token_list(*, actor: Actor, request: ListTokens) -> TokenList:
+    """The tokens of an agent that the actor manages, or one's own. Raises NotFound or Forbidden."""
+    agent = _manageable_agent(actor, request.for_agent_id, field="for_agent_id")
+    rows, total, more = page(AgentToken.objects.filter(agent=agent), request)
+    return TokenList(tokens=[token_detail(row) for row in rows], total_count=total, has_more=more)
 
 
 def token_detail(row: AgentToken) -> TokenDetail:

@@ -16,8 +16,8 @@ from tickets.schemas.workflows import (
     SetMembership,
     UpdateWorkflow,
     WorkflowAnswer,
-    WorkflowDetail,
 )
+from tickets.selectors.directory import workflow_detail
 from tickets.unit import open_unit, write_transaction
 
 FIRST_PREFIX = "TKT"
@@ -94,23 +94,6 @@ def membership_set(*, actor: Actor, request: SetMembership) -> MembershipAnswer:
         workflow_id=workflow.id,
         member_agent_id=request.member_agent_id,
         role=request.role,
-    )
-
-
-def workflow_detail(workflow: Workflow) -> WorkflowDetail:
-    """A workflow as every face shows it."""
-    return WorkflowDetail(
-        workflow_id=workflow.id,
-        name=workflow.name,
-        key_prefix=workflow.key_prefix,
-        is_active=workflow.is_active,
-        ticket_tracking_enabled=workflow.ticket_tracking_enabled,
-        repositories=workflow.repositories,
-        phases=workflow.phases,
-        board_revision=workflow.board_revision,
-        seq=workflow.event_seq,
-        created_at=workflow.created_at,
-        updated_at=workflow.updated_at,
     )
 
 
