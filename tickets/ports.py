@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tickets.errors import NotAvailable
 
 if TYPE_CHECKING:
-    from tickets.models import Ticket, Workflow
+    from tickets.models import Task, Ticket, Workflow
     from tickets.rules import Board
     from tickets.unit import Unit
 
@@ -41,9 +41,37 @@ class CommitLinks(Protocol):
         """Write the link inside the unit's transaction."""
 
 
+class PreparedMerge(Protocol):
+    """A merge that is made but that nobody sees yet."""
+
+    @property
+    def commit_sha(self) -> str:
+        """The merge commit."""
+
+    def link(self, *, unit: Unit, ticket: Ticket) -> None:
+        """Write the link to the ticket (``auto_task_completion``) inside the unit's transaction."""
+
+    def publish(self) -> None:
+        """Move the main branch to the merge commit: the last step before the transaction commits.
+
+        Raises Conflict where the branch has moved on since; whatever it raises undoes the transaction.
+        """
+
+
+class WorktreeMerges(Protocol):
+    """Merges the worktree in which an agent did a task; owned by ``gitlinks``."""
+
+    def prepare(self, *, workflow: Workflow, task: Task, agent_id: str) -> PreparedMerge | None:
+        """Make the merge commit without moving any branch; None where the task has no worktree.
+
+        Raises Conflict where it does not merge cleanly. Called outside any transaction.
+        """
+
+
 _boards: BoardSource | None = None
 _similar: SimilarTickets | None = None
 _commits: CommitLinks | None = None
+_worktrees: WorktreeMerges | None = None
 
 
 def register(
@@ -51,12 +79,14 @@ def register(
     boards: BoardSource | None = None,
     similar: SimilarTickets | None = None,
     commits: CommitLinks | None = None,
+    worktrees: WorktreeMerges | None = None,
 ) -> None:
     """Called once by each owner when the process starts."""
-    global _boards, _similar, _commits
+    global _boards, _similar, _commits, _worktrees
     _boards = boards or _boards
     _similar = similar or _similar
     _commits = commits or _commits
+    _worktrees = worktrees or _worktrees
 
 
 def boards() -> BoardSource:
@@ -74,3 +104,8 @@ def commit_links() -> CommitLinks:
     if _commits is None:
         raise NotAvailable("Linking commits is not available yet. Leave commit_sha out.", field="commit_sha")
     return _commits
+
+
+def worktree_merges() -> WorktreeMerges | None:
+    """None where no task has a worktree."""
+    return _worktrees
