@@ -127,6 +127,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+CSRF_FAILURE_VIEW = "tickets.api.errors.csrf_failure"
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/tickets"
 LOGOUT_REDIRECT_URL = "/login"
@@ -185,6 +186,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SERVE_INCLUDE_SCHEMA": False,
+    # What pydantic writes is JSON Schema, which OpenAPI takes since 3.1.
+    "OAS_VERSION": "3.1.1",
+    "PREPROCESSING_HOOKS": ["tickets.api.schema.only_canonical"],
 }
 
 structlog.configure(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
@@ -58,24 +59,37 @@ def system_actor() -> Actor:
     return Actor(agent_id="system", kind=AgentKind.SYSTEM, is_superuser=True)
 
 
+# As SQL, and not through the ORM: every request begins with it, and to put it together anew would cost
+# ten times what the database takes.
+_LIVE_TOKEN = """
+SELECT agent_tokens.id, agent_id, kind, is_operator, is_gateway, last_used_at IS NULL OR last_used_at <= %s
+FROM agent_tokens JOIN agents ON agents.id = agent_id
+WHERE token_hash = %s AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %s)
+"""
+
+
 def authenticate_token(token: str) -> Actor:
     """The actor behind a bearer token. One query; a second write at most once a minute.
 
     Raises Unauthenticated for a token that is unknown, revoked or expired.
     """
-    row = AgentToken.objects.select_related("agent").filter(token_hash=hash_token(token)).first()
     now = timezone.now()
-    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
+    moment = connection.ops.adapt_datetimefield_value
+    with connection.cursor() as cursor:
+        cursor.execute(_LIVE_TOKEN, [moment(now - SEEN_EVERY), hash_token(token), moment(now)])
+        row = cursor.fetchone()
+    if row is None:
         raise Unauthenticated("The token is unknown, expired or revoked. Ask a maintainer for a new one.")
-    if row.last_used_at is None or now - row.last_used_at >= SEEN_EVERY:
-        AgentToken.objects.filter(pk=row.pk).update(last_used_at=now)
-        Agent.objects.filter(pk=row.agent_id).update(last_seen_at=now)
+    token_id, agent_id, kind, is_operator, is_gateway, is_stale = row
+    if is_stale:
+        AgentToken.objects.filter(pk=token_id).update(last_used_at=now)
+        Agent.objects.filter(pk=agent_id).update(last_seen_at=now)
     return Actor(
-        agent_id=row.agent_id,
-        kind=row.agent.kind,
-        is_operator=row.is_operator,
-        is_gateway=row.is_gateway,
-        token_id=row.id,
+        agent_id=agent_id,
+        kind=kind,
+        is_operator=bool(is_operator),
+        is_gateway=bool(is_gateway),
+        token_id=token_id,
     )
 
 

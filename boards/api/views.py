@@ -1,0 +1,52 @@
+"""What boards need beyond one operation per method."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse
+
+from boards.operations import BOARD_GET, BOARD_VALIDATE
+from boards.schemas import UpdateBoard
+from tickets import ports
+from tickets.access import Actor, workflow_for
+from tickets.api.renderers import dump
+from tickets.api.views import Answer, OperationView
+from tickets.operations import execute
+
+
+class BoardFile(OperationView):
+    """Reads a board wrapped in ``board``, or bare as a file holds it."""
+
+    def shape(self, data: dict[str, Any]) -> dict[str, Any]:
+        if "board" in data or "columns" not in data:
+            return data
+        beside = {name: value for name, value in data.items() if name in UpdateBoard.model_fields}
+        return {**beside, "board": {name: value for name, value in data.items() if name not in beside}}
+
+
+class BoardCheck(BoardFile):
+    """Checks a board for those who may read the workflow; the check itself does not depend on it."""
+
+    operations: ClassVar = {"post": BOARD_VALIDATE}
+    methods = ("post",)
+    operation_id = "board_validate"
+
+    def handle(self, request: HttpRequest, actor: Actor, **path: str) -> Answer:
+        workflow_for(actor, path["workflow_id"])
+        return super().handle(request, actor)
+
+
+class BoardExport(OperationView):
+    """The board as a file, which PUT and ``create_workflow --board`` take back."""
+
+    operations: ClassVar = {"get": BOARD_GET}
+    methods = ("get",)
+    operation_id = "board_export"
+
+    def handle(self, request: HttpRequest, actor: Actor, **path: str) -> Answer:
+        answer = execute(BOARD_GET, actor, self.read(request, BOARD_GET, path))
+        workflow = workflow_for(actor, answer.board_config.workflow_id)
+        content = dump(ports.boards().board_of(workflow).as_json(), indent=2)
+        headers = {"Content-Disposition": f'attachment; filename="board-{workflow.key_prefix.lower()}.json"'}
+        return HttpResponse(content, content_type="application/json", headers=headers)
