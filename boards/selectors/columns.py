@@ -159,7 +159,8 @@ def cursor_of(column: Column, card: Card) -> str:
 def _page(workflow: Workflow, column: Column, *, after: str | None, limit: int) -> CardPage:
     rows = _on_board(workflow).filter(status=column.id)
     if column.category == "final":
-        rows = rows.order_by("-completed_at", "-number")
+        # Whatever is in a final column has its time; the index of that order holds nothing else.
+        rows = rows.filter(completed_at__isnull=False).order_by("-completed_at", "-number")
         if after is not None:
             rows = rows.filter(_completed_before(after))
     else:

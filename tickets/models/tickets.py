@@ -124,7 +124,12 @@ class Ticket(models.Model):
         indexes = (
             # Board columns and ready tickets: read in rank order without a sort.
             models.Index(fields=("workflow", "status", "rank", "number"), name="tickets_column"),
-            models.Index(fields=("workflow", "status", "-completed_at", "-number"), name="tickets_final_column"),
+            # Without the open tickets, whose empty time would look as rare as any one time to the planner.
+            models.Index(
+                fields=("workflow", "status", "-completed_at", "-number"),
+                condition=Q(completed_at__isnull=False),
+                name="tickets_final_column",
+            ),
             # The list's orders, each ended by a unique key, and its usual filters in the default order.
             models.Index(fields=("workflow", "-created_at", "-number"), name="tickets_created"),
             models.Index(fields=("workflow", "-updated_at", "-number"), name="tickets_updated"),
@@ -145,7 +150,11 @@ class Ticket(models.Model):
                 ),
                 name="tickets_statistics",
             ),
-            models.Index(fields=("workflow", "completed_at"), name="tickets_completed"),
+            models.Index(
+                fields=("workflow", "completed_at", "approval_status"),
+                condition=Q(completed_at__isnull=False),
+                name="tickets_completed",
+            ),
             models.Index(fields=("parent_ticket",), condition=Q(parent_ticket__isnull=False), name="tickets_parent"),
             models.Index(
                 fields=("approval_expires_at",), condition=Q(approval_status="pending_review"), name="tickets_pending"

@@ -1,0 +1,448 @@
+"""Requests and answers about reading tickets: lists, one ticket in full, its parts page by page.
+
+Rows are typed dictionaries: fifty of them are built and written without a model each. Times in them are
+text, ISO 8601 in UTC with ``Z``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
+from typing_extensions import TypedDict
+
+from tickets.errors import not_one_of, unknown_field
+from tickets.rules import PRIORITIES
+from tickets.schemas.base import Answer, Request
+
+MAX_PAGE = 200
+MAX_OFFSET = 10_000_000
+MAX_VALUES = 50
+EXCERPT = 200
+NOBODY = "none"
+
+SortBy = Literal["created_at", "updated_at", "priority", "status"]
+SortOrder = Literal["asc", "desc"]
+DescriptionForm = Literal["excerpt", "full", "none"]
+APPROVALS = ("none", "pending_review", "approved", "rejected", "expired")
+
+
+class TicketRow(TypedDict, total=False):
+    """A ticket as lists show it: the design's ``TicketDetail`` and what the contract adds.
+
+    All of these are there unless ``fields`` asks for fewer. ``description`` is cut to 200 characters unless
+    asked for in full; ``lease_*`` are null once the lease has run out.
+    """
+
+    ticket_id: str
+    key: str
+    workflow_id: str
+    title: str
+    description: str
+    ticket_type: str
+    priority: str
+    status: str
+    created_by_agent_id: str
+    assigned_agent_id: str | None
+    created_at: str
+    updated_at: str
+    started_at: str | None
+    completed_at: str | None
+    resolved_at: str | None
+    tags: list[str]
+    comment_count: int
+    commit_count: int
+    is_blocked: bool
+    blocked_reason: str
+    blocked_by_ticket_ids: list[str]
+    is_resolved: bool
+    approval_status: str
+    parent_ticket_id: str | None
+    story_points: int | None
+    estimate_minutes: int | None
+    lease_agent_id: str | None
+    lease_expires_at: str | None
+    version: int
+
+
+ROW_NAMES: tuple[str, ...] = tuple(TicketRow.__annotations__)
+
+
+def _split(value: Any) -> Any:
+    """``a,b`` and ``["a,b", "c"]`` as a list; nothing in it is None."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        return value
+    parts = [part.strip() for item in value for part in (item.split(",") if isinstance(item, str) else [item])]
+    return list(dict.fromkeys(part for part in parts if part != ""))
+
+
+def _folded(values: Any) -> Any:
+    values = _split(values)
+    return [v.lower() if isinstance(v, str) else v for v in values] if isinstance(values, list) else values
+
+
+# What a URL makes of "+00:00" where the plus was not escaped.
+_LOST_PLUS = re.compile(r"(T\S+) (\d\d:?\d\d)$")
+
+
+def read_moment(value: Any) -> datetime:
+    """A date (its midnight in UTC) or a time in ISO 8601, UTC where it says nothing. Raises ValueError."""
+    if isinstance(value, str):
+        text = _LOST_PLUS.sub(r"\1+\2", value.strip())
+        try:
+            value = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError("a date such as 2025-10-01 or a time such as 2025-10-01T12:00:00Z is needed") from None
+    elif isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if not isinstance(value, datetime):
+        raise ValueError("a date such as 2025-10-01 or a time such as 2025-10-01T12:00:00Z is needed")
+    moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is outside the years 1 to 9999") from None
+
+
+def _known_fields(names: list[str]) -> list[str]:
+    for name in names:
+        if name not in TicketRow.__annotations__:
+            raise unknown_field(name[:100], ROW_NAMES, field="fields")
+    return names
+
+
+def _one_of(field: str, allowed: tuple[str, ...]) -> AfterValidator:
+    """Refuse the first value outside a closed set, in the name of the field and not of its place in the list."""
+
+    def check(values: list[str]) -> list[str]:
+        for value in values:
+            if value not in allowed:
+                raise not_one_of(field, value, allowed)
+        return values
+
+    return AfterValidator(check)
+
+
+Values = Annotated[list[Annotated[str, Field(max_length=100)]], BeforeValidator(_split), Field(max_length=MAX_VALUES)]
+Moment = Annotated[datetime, BeforeValidator(read_moment)]
+
+
+class TicketFilters(Request):
+    """Which tickets of a workflow. Lists of values may be repeated or separated by commas."""
+
+    workflow_id: str | None = Field(default=None, max_length=100, description="Implied with a single membership.")
+    status: Values | None = Field(default=None, description="Columns of the board, by id or name.")
+    ticket_type: Values | None = None
+    priority: Annotated[list[str], BeforeValidator(_folded), _one_of("priority", PRIORITIES)] | None = Field(
+        default=None, description=", ".join(PRIORITIES)
+    )
+    assigned_agent_id: str | None = Field(
+        default=None, min_length=1, max_length=100, description="An agent's id; none: assigned to nobody."
+    )
+    tags: Values | None = Field(default=None, description="Tickets that bear all of these tags, whatever their case.")
+    is_blocked: bool | None = None
+    include_completed: bool = Field(default=True, description="false: without tickets in final columns.")
+    include_rejected: bool = Field(default=False, description="true: also rejected and expired tickets.")
+    approval_status: Annotated[list[str], BeforeValidator(_folded), _one_of("approval_status", APPROVALS)] | None = (
+        Field(default=None, description=", ".join(APPROVALS))
+    )
+    parent_ticket_id: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Parts of this ticket; none: tickets that are no part."
+    )
+    created_after: Moment | None = Field(default=None, description="Created at this time or later.")
+    created_before: Moment | None = Field(default=None, description="Created before this time.")
+    updated_after: Moment | None = Field(default=None, description="Changed at this time or later.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent_blanks(cls, data: Any) -> Any:
+        # A form in a browser sends each field, also the empty ones.
+        if isinstance(data, Mapping):
+            return {name: value for name, value in data.items() if value not in ("", [])}
+        return data
+
+
+class ListTickets(TicketFilters):
+    """List tickets of a workflow, a page at a time.
+
+    Priority sorts by rank (``desc``: critical first), status by the order of the columns; tickets that are
+    equal in that are sorted by number.
+    """
+
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE)
+    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
+    sort_by: SortBy = "created_at"
+    sort_order: SortOrder = "desc"
+    fields: Annotated[list[str], BeforeValidator(_split), AfterValidator(_known_fields)] | None = Field(
+        default=None, description="Only these fields of each ticket; naming description asks for it in full."
+    )
+    description: DescriptionForm | None = Field(
+        default=None, description="excerpt (default): its first 200 characters; full; none."
+    )
+
+
+class TicketList(Answer):
+    """A page of tickets; ``total_count`` counts all that match."""
+
+    tickets: list[TicketRow]
+    total_count: int
+    has_more: bool
+
+
+class GetTicket(Request):
+    """Read one ticket with its comments, history, commits and everything tied to it."""
+
+    ticket_id: str = Field(min_length=1, max_length=100, description="Id, key such as TKT-12, or prefix of the id.")
+
+
+class CommentDetail(TypedDict):
+    """A comment. A deleted one has ``is_deleted`` and no text."""
+
+    comment_id: str
+    agent_id: str
+    agent_name: str
+    via_agent_id: str | None
+    parent_comment_id: str | None
+    comment_text: str
+    comment_type: str
+    created_at: str
+    updated_at: str | None
+    is_edited: bool
+    is_deleted: bool
+    mentions: list[str]
+    attachments: list[str]
+    reactions: dict[str, list[str]]
+
+
+class HistoryEntry(TypedDict):
+    """One change of one field. ``old_value`` and ``new_value`` are text, everything but text as JSON."""
+
+    history_id: int
+    change_type: str
+    field_name: str | None
+    old_value: str | None
+    new_value: str | None
+    change_description: str
+    changed_at: str
+    agent_id: str
+    agent_name: str
+    via_agent_id: str | None
+    metadata: dict[str, Any]
+
+
+class CommitDetail(TypedDict):
+    """A commit that is linked to a ticket."""
+
+    commit_sha: str
+    commit_message: str
+    commit_timestamp: str
+    author_name: str
+    files_changed: int | None
+    insertions: int | None
+    deletions: int | None
+    files_list: list[str]
+    agent_id: str
+    linked_at: str
+    link_method: str
+
+
+class RelatedTicketInfo(TypedDict):
+    """A ticket that this one is tied to, in short. ``relation`` says how."""
+
+    ticket_id: str
+    key: str
+    title: str
+    status: str
+    priority: str
+    ticket_type: str
+    is_resolved: bool
+    is_blocked: bool
+    assigned_agent_id: str | None
+    relation: Literal["parent", "sub_ticket", "blocked_by", "blocks", "related"]
+
+
+class RelatedTaskInfo(TypedDict):
+    """A task of this ticket. Of a task that is only known by its id, everything else is null."""
+
+    task_id: str
+    description: str | None
+    status: str | None
+    phase: str | None
+    agent_id: str | None
+    created_at: str | None
+    completed_at: str | None
+
+
+class StatusTime(TypedDict):
+    """How long the ticket has been in one column, all its stays together; a running one counts until now."""
+
+    status: str
+    category: str
+    seconds: int
+    is_current: bool
+
+
+class PersonInfo(TypedDict):
+    """An agent's name and kind (ai, human, system)."""
+
+    agent_id: str
+    name: str
+    kind: str
+
+
+class TicketState(TypedDict):
+    """Every field of one ticket; ``description`` is whole.
+
+    ``spent_minutes`` is time in active columns, ``remaining_minutes`` the estimate less that (null without an
+    estimate, never below 0). ``lease_agent_id`` and ``lease_expires_at`` stay after the lease has run out
+    until somebody ends it; ``lease_is_live`` says whether it counts.
+    """
+
+    id: str
+    ticket_id: str
+    key: str
+    workflow_id: str
+    title: str
+    description: str
+    ticket_type: str
+    priority: str
+    status: str
+    created_by_agent_id: str
+    assigned_agent_id: str | None
+    created_at: str
+    updated_at: str
+    started_at: str | None
+    completed_at: str | None
+    resolved_at: str | None
+    tags: list[str]
+    comment_count: int
+    commit_count: int
+    is_blocked: bool
+    is_manually_blocked: bool
+    blocked_reason: str
+    blocked_by_ticket_ids: list[str]
+    blocks_ticket_ids: list[str]
+    is_resolved: bool
+    approval_status: str
+    approval_expires_at: str | None
+    parent_ticket_id: str | None
+    related_ticket_ids: list[str]
+    related_task_ids: list[str]
+    story_points: int | None
+    estimate_minutes: int | None
+    spent_minutes: int
+    remaining_minutes: int | None
+    time_in_status: list[StatusTime]
+    contributors: list[str]
+    lease_agent_id: str | None
+    lease_expires_at: str | None
+    lease_is_live: bool
+    rank: str
+    source: str
+    source_id: str
+    version: int
+
+
+class _Parts(Answer):
+    """What a ticket's detail holds beside its own fields."""
+
+    ticket: TicketState
+    comments: list[CommentDetail]
+    history: list[HistoryEntry]
+    commits: list[CommitDetail]
+    related_tickets: list[RelatedTicketInfo]
+    related_tasks: list[RelatedTaskInfo]
+    parent_ticket: TicketRow | None
+    sub_tickets: list[TicketRow]
+    blocked_by: list[RelatedTicketInfo]
+    blocks: list[RelatedTicketInfo]
+    agents: list[PersonInfo] = Field(description="Names of those who contributed, in the order of their first act.")
+    truncated: list[str] = Field(description="Which of the lists hold only their newest part.")
+
+
+# Flat as the design has it and nested: the flat fields are those of ``TicketState``, stated once.
+TicketFullDetail = create_model(
+    "TicketFullDetail",
+    __base__=_Parts,
+    __doc__="A ticket with everything tied to it; each field stands at the top and again in ``ticket``.",
+    __module__=__name__,
+    **cast(Any, {name: (kind, ...) for name, kind in TicketState.__annotations__.items()}),
+)
+
+
+class TicketPart(GetTicket):
+    """Which part of what belongs to a ticket."""
+
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE)
+    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
+    sort_order: SortOrder = Field(default="asc", description="asc: oldest first.")
+
+
+class _Page(Answer):
+    ticket_id: str
+    key: str
+    total_count: int
+    has_more: bool
+
+
+class ListComments(TicketPart):
+    """A ticket's comments, a page at a time."""
+
+
+class CommentPage(_Page):
+    comments: list[CommentDetail]
+
+
+class ListHistory(TicketPart):
+    """A ticket's history, a page at a time."""
+
+
+class HistoryPage(_Page):
+    history: list[HistoryEntry]
+
+
+class ListCommits(TicketPart):
+    """The commits linked to a ticket, a page at a time."""
+
+
+class CommitPage(_Page):
+    commits: list[CommitDetail]
+
+
+class ListTimeline(TicketPart):
+    """Everything that happened to a ticket: history, with its comments and commits in their places."""
+
+
+class TimelineEntry(TypedDict):
+    """One entry. ``comment`` and ``commit`` are there where the change is one."""
+
+    type: Literal["comment", "commit", "change"]
+    at: str
+    agent_id: str
+    agent_name: str
+    change: HistoryEntry
+    comment: CommentDetail | None
+    commit: CommitDetail | None
+
+
+class TimelinePage(_Page):
+    timeline: list[TimelineEntry]
+
+
+class ListRelated(GetTicket):
+    """The tickets that a ticket is tied to, a page at a time: parent, parts, blockers, dependants, related."""
+
+    limit: int = Field(default=50, ge=1, le=MAX_PAGE)
+    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
+
+
+class RelatedPage(_Page):
+    """``tasks`` comes whole with each page, at most 200."""
+
+    related: list[RelatedTicketInfo]
+    tasks: list[RelatedTaskInfo]
