@@ -11,16 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from django.db import InterfaceError, OperationalError
+import structlog
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 
 from tickets.access import Actor, acting_as
-from tickets.errors import Busy
+from tickets.errors import Busy, Conflict, Invalid
 from tickets.schemas import comments as comment_schemas
 from tickets.schemas import directory as directory_schemas
+from tickets.schemas import tasks as task_schemas
 from tickets.schemas import tickets as ticket_schemas
 from tickets.schemas import workflows as workflow_schemas
 from tickets.schemas.base import Answer, Request, TicketAnswer, WriteRequest, parse
 from tickets.selectors import directory
+from tickets.selectors import tasks as task_selectors
 from tickets.services import (
     agents,
     approvals,
@@ -29,11 +32,15 @@ from tickets.services import (
     bulk,
     claims,
     comments,
+    reviews,
     status,
+    tasks,
     tickets,
     workflows,
 )
 from tickets.services.idempotency import once
+
+log = structlog.get_logger(__name__)
 
 RequestT = TypeVar("RequestT", bound=Request, contravariant=True)
 AnswerT = TypeVar("AnswerT", bound=Answer, covariant=True)
@@ -74,6 +81,13 @@ def execute(operation: Operation[Any, AnswerT], actor: Actor, data: Mapping[str,
     except (OperationalError, InterfaceError) as error:
         # The last resort behind the write lock: a lock or a connection that did not come in time.
         raise Busy("The database is busy. Repeat the request.", retry_after=1) from error
+    except IntegrityError as error:
+        # Two requests at once that made the same thing with no lock in common. Logged, since a rule that a
+        # service forgot would look the same.
+        log.warning("constraint_violated", operation=operation.name, error=str(error))
+        raise Conflict("Another request changed the same thing at the same time. Read it, then repeat.") from error
+    except DataError as error:
+        raise Invalid("A value is too large for the database.") from error
 
 
 def _named(run: Run[RequestT, AnswerT], request: type[RequestT], answer: type[AnswerT]) -> Operation[RequestT, AnswerT]:
@@ -105,6 +119,14 @@ COMMENT_ADD = _named(comments.comment_add, _c.AddComment, _c.CommentAnswer)
 COMMENT_EDIT = _named(comments.comment_edit, _c.EditComment, _c.CommentAnswer)
 COMMENT_DELETE = _named(comments.comment_delete, _c.DeleteComment, _c.CommentAnswer)
 COMMENT_REACT = _named(comments.comment_react, _c.ReactToComment, _c.ReactionAnswer)
+
+TASK_CREATE = _named(tasks.task_create, task_schemas.CreateTask, task_schemas.TaskAnswer)
+TASK_UPDATE_STATUS = _named(tasks.task_update_status, task_schemas.UpdateTaskStatus, task_schemas.TaskStatusUpdated)
+TASK_GET = _named(task_selectors.task_get, task_schemas.GetTask, task_schemas.TaskAnswer)
+TASK_LIST = _named(task_selectors.task_list, task_schemas.ListTasks, task_schemas.TaskList)
+VALIDATION_REVIEW_GIVE = _named(
+    reviews.validation_review_give, task_schemas.GiveValidationReview, task_schemas.ValidationReviewed
+)
 
 WORKFLOW_LIST = _named(directory.workflow_list, _d.ListWorkflows, _d.WorkflowList)
 WORKFLOW_GET = _named(directory.workflow_get, _d.GetWorkflow, _w.WorkflowAnswer)
