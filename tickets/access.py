@@ -160,13 +160,14 @@ def visible_tickets(actor: Actor, role: Role = Role.VIEWER) -> QuerySet[Ticket]:
 def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER, *, lock: bool = False) -> Workflow:
     """The workflow, if the actor has at least this role there. One query, two where it is refused.
 
-    ``lock`` takes the row's lock until the transaction ends (PostgreSQL; SQLite has one writer anyway).
+    ``lock`` takes the row's lock until the transaction ends (PostgreSQL; SQLite has one writer anyway): the one
+    that rows which merely refer to the workflow do not wait for, so that no two transactions wait for each other.
     Raises NotFound where the actor may not even read it, Forbidden where the role is too low.
     """
     if not workflow_id:
         return _implied_workflow(actor, role, lock=lock)
     found = visible_workflows(actor, role).filter(pk=workflow_id)
-    workflow = (found.select_for_update(of=("self",)) if lock else found).first()
+    workflow = (found.select_for_update(of=("self",), no_key=True) if lock else found).first()
     if workflow is not None:
         return workflow
     if visible_workflows(actor).filter(pk=workflow_id).exists():

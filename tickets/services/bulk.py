@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
+
+from django.db import connection
 
 from tickets.access import Actor, find_ticket
 from tickets.errors import DomainError, Invalid
-from tickets.models import Ticket
+from tickets.models import Ticket, Workflow
 from tickets.schemas.tickets import (
     BatchTicket,
     BulkChanges,
@@ -21,6 +24,7 @@ from tickets.schemas.tickets import (
     TicketUpdates,
     UpdateTicket,
 )
+from tickets.services import lifecycle
 from tickets.services.blocking import blockers_change
 from tickets.services.status import ticket_change_status
 from tickets.services.tickets import (
@@ -64,6 +68,7 @@ def tickets_update(*, actor: Actor, request: BulkUpdateTickets) -> TicketsUpdate
     """Change up to 50 tickets; one that is refused does not stop the others."""
     results = []
     with write_transaction():
+        _lock_workflows(actor, request.ticket_ids)
         for reference in request.ticket_ids:
             try:
                 with write_transaction():
@@ -95,6 +100,8 @@ def _create_all(unit: Unit, batch: list[BatchTicket]) -> list[tuple[Ticket, list
             blockers = _positions(fields.blocked_by_ticket_ids, ids, "blocked_by_ticket_ids")
             if blockers:
                 blockers_change(unit, ticket, add=blockers, field="blocked_by_ticket_ids")
+                if ticket.is_resolved:
+                    lifecycle.require_movable(ticket, verb="created in a final column")
             _relate(unit, ticket, fields, ids)
     return made
 
@@ -109,6 +116,18 @@ def _relate(unit: Unit, ticket: Ticket, fields: BatchTicket, ids: list[str]) -> 
         updates["parent_ticket_id"] = parent[0]
     if updates:
         update_in_unit(unit, ticket, TicketUpdates.model_validate(updates))
+
+
+def _lock_workflows(actor: Actor, references: list[str]) -> None:
+    """Take the locks of all workflows concerned in one order, so that two bulk updates never wait for each other."""
+    if not connection.features.has_select_for_update:
+        return
+    ids = set()
+    for reference in references:
+        # What is wrong with a reference is its own result's business.
+        with suppress(DomainError):
+            ids.add(find_ticket(actor, reference).workflow_id)
+    list(Workflow.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True))
 
 
 def _update_one(actor: Actor, reference: str, request: BulkUpdateTickets) -> BulkResult:
