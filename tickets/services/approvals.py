@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from tickets.access import Actor, find_ticket, system_actor
+from tickets.access import Actor, system_actor
 from tickets.errors import Conflict, Forbidden
 from tickets.models import Approval, ApprovalDecision, ApprovalStatus, Role, Ticket
 from tickets.schemas.tickets import DecideTicket, TicketDecided
@@ -24,8 +24,16 @@ def ticket_reject(*, actor: Actor, request: DecideTicket) -> TicketDecided:
 
 
 def approvals_expire(ticket_id: str | None = None) -> int:
-    """Expire the requests whose time has run out; returns how many. Writes only where one is due."""
-    due = Ticket.objects.filter(approval_status=ApprovalStatus.PENDING, approval_expires_at__lte=timezone.now())
+    """Expire the requests whose time has run out; returns how many. Writes only where one is due.
+
+    Tickets of a workflow that is not active, or no longer tracks tickets, wait until it does again.
+    """
+    due = Ticket.objects.filter(
+        approval_status=ApprovalStatus.PENDING,
+        approval_expires_at__lte=timezone.now(),
+        workflow__is_active=True,
+        workflow__ticket_tracking_enabled=True,
+    )
     if ticket_id is not None:
         due = due.filter(pk=ticket_id)
     expired = 0
@@ -46,7 +54,6 @@ def _decide(actor: Actor, request: DecideTicket, decision: ApprovalDecision) -> 
     """
     if not actor.is_human or actor.via_agent_id is not None:
         raise Forbidden("Only a person decides on tickets that wait for review, with a credential of their own.")
-    approvals_expire(find_ticket(actor, request.ticket_id).id)
     with open_ticket(actor, request.ticket_id, role=Role.MAINTAINER, expected_version=request.expected_version) as (
         unit,
         ticket,
@@ -56,6 +63,12 @@ def _decide(actor: Actor, request: DecideTicket, decision: ApprovalDecision) -> 
                 raise Conflict(
                     f"{ticket.key} does not wait for review: its approval_status is {ticket.approval_status}.",
                     extra={"current_version": ticket.version, "approval_status": ticket.approval_status},
+                )
+            if ticket.approval_expires_at is not None and ticket.approval_expires_at <= unit.now:
+                # Housekeeping writes that down; a refused command writes nothing.
+                raise Conflict(
+                    f"The time to decide on {ticket.key} has run out.",
+                    extra={"current_version": ticket.version, "approval_status": ApprovalStatus.EXPIRED.value},
                 )
             if ticket.created_by_agent_id == actor.agent_id:
                 raise Forbidden(f"You created {ticket.key}; another maintainer must decide on it.")
