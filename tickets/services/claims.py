@@ -98,7 +98,8 @@ def ticket_release(*, actor: Actor, request: ReleaseTicket) -> TicketReleased:
     with open_ticket(
         actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
     ) as (unit, ticket):
-        holder = ticket.lease_agent_id
+        # An expired lease is none: who held it last is nobody's concern but its own.
+        holder = ticket.lease_agent_id if _is_live(unit, ticket) or ticket.lease_agent_id == actor.agent_id else None
         if holder is not None and holder != actor.agent_id:
             try:
                 workflow_for(actor, unit.workflow.id, Role.MAINTAINER)
@@ -107,7 +108,7 @@ def ticket_release(*, actor: Actor, request: ReleaseTicket) -> TicketReleased:
         comment = (request.comment or "").strip()
         if holder is not None and comment:
             unit.comment(ticket, comment, "general", mentions=find_mentions(actor, unit.workflow.id, comment))
-        released = lifecycle.end_claim(unit, ticket, ClaimEnd.RELEASED)
+        released = holder is not None and lifecycle.end_claim(unit, ticket, ClaimEnd.RELEASED)
     return TicketReleased(
         message=f"{ticket.key} is free." if released else f"{ticket.key} was not held.",
         ticket_id=ticket.id,
@@ -259,7 +260,8 @@ def _next_answer(ticket: Ticket | None, workflow: Workflow, actor: Actor) -> Nex
         return NextTicketAnswer(
             message=f"Nothing is ready in {workflow.id}.", ticket_id=None, reasons=why_nothing_is_ready(actor, workflow)
         )
-    live = ticket.lease_agent_id == actor.agent_id
+    until = ticket.lease_expires_at
+    live = ticket.lease_agent_id == actor.agent_id and until is not None and until > timezone.now()
     return NextTicketAnswer(
         message=f"{ticket.key}: {ticket.title}",
         ticket_id=ticket.id,
@@ -269,6 +271,6 @@ def _next_answer(ticket: Ticket | None, workflow: Workflow, actor: Actor) -> Nex
         status=ticket.status,
         version=ticket.version,
         lease_agent_id=ticket.lease_agent_id if live else None,
-        lease_expires_at=ticket.lease_expires_at if live else None,
+        lease_expires_at=until if live else None,
         fencing_token=ticket.fencing_token if live else None,
     )
