@@ -41,6 +41,10 @@ def once(
                 )
             return answer.model_validate(record.answer)
         result = run()
+        if not getattr(result, "success", True):
+            # Nothing took effect (a bulk update of which each part was refused): the key stays free.
+            record.delete()
+            return result
         record.answer = result.model_dump(mode="json")
         record.save(update_fields=["answer"])
     return result
@@ -61,7 +65,7 @@ def _claim(actor: Actor, key: str, operation: str, digest: str) -> IdempotencyRe
     fresh = {"operation": operation, "request_hash": digest, "created_at": now}
     with transaction.atomic():
         record, _ = IdempotencyRecord.objects.select_for_update().get_or_create(
-            agent_id=actor.credential_agent_id, key=key, defaults=fresh
+            agent_id=actor.agent_id, key=key, defaults=fresh
         )
     if record.created_at < now - KEPT_FOR:
         for name, value in {**fresh, "answer": None}.items():
