@@ -5,6 +5,7 @@ The typed requests are the one source of the REST schema, the MCP tools' schemas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -95,7 +96,7 @@ def parse(model: type[RequestT], data: Any) -> RequestT:
 
 
 def check_text(value: Any, path: str = "", depth: int = 0) -> None:
-    """Refuse what no database column takes: NUL, lone surrogates, absurd nesting. Raises Invalid."""
+    """Refuse what no database column takes: NUL, lone surrogates, NaN, absurd nesting. Raises Invalid."""
     if depth > MAX_DEPTH:
         raise Invalid(f"Nested more than {MAX_DEPTH} deep.", field=path or None)
     if isinstance(value, str):
@@ -105,6 +106,8 @@ def check_text(value: Any, path: str = "", depth: int = 0) -> None:
             value.encode("utf-8")
         except UnicodeEncodeError:
             raise Invalid("The text holds half a character (a lone surrogate).", field=path or None) from None
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Invalid("Numbers must be finite.", field=path or None)
     elif isinstance(value, Mapping):
         for name, item in value.items():
             check_text(name, path, depth + 1)

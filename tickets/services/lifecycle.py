@@ -66,7 +66,7 @@ def leaves_final(unit: Unit, origin: str, target: str) -> bool:
     return unit.board.category(origin) == "final" != unit.board.category(target)
 
 
-def check_wip(unit: Unit, target: str) -> list[str]:
+def check_wip(unit: Unit, target: str, *, field: str = "new_status") -> list[str]:
     """Warnings for a column that one more ticket takes over its limit; WipLimit where the board enforces it."""
     column = unit.board.by_id[target]
     if column.wip_limit is None:
@@ -78,7 +78,7 @@ def check_wip(unit: Unit, target: str) -> list[str]:
         return []
     message = f"{column.name} holds {there} tickets; its limit is {column.wip_limit}."
     if unit.board.settings.enforce_wip_limits:
-        raise WipLimit(message, field="new_status", extra={"wip_limit": column.wip_limit, "ticket_count": there})
+        raise WipLimit(message, field=field, extra={"wip_limit": column.wip_limit, "ticket_count": there})
     return [message]
 
 

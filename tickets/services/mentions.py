@@ -18,6 +18,8 @@ _TICKET = re.compile(
 )
 _TASK = re.compile(r"\b(task-[A-Za-z0-9][A-Za-z0-9._:-]{0,90})")
 MAX_MENTIONS = 50
+# Of each kind; a text of 100,000 characters could name more than a query takes.
+MAX_NAMES = 500
 
 
 def find_mentions(actor: Actor, workflow_id: str, text: str, named: Iterable[str] = ()) -> list[str]:
@@ -29,15 +31,19 @@ def find_mentions(actor: Actor, workflow_id: str, text: str, named: Iterable[str
     agents = [name.rstrip(".:-") for name in _AGENT.findall(text)]
     tasks = [name.rstrip(".:-") for name in _TASK.findall(text)]
     found = [
-        *_agents(workflow_id, [*explicit, *agents]),
-        *_tickets(actor, workflow_id, [*explicit, *_TICKET.findall(text)]),
-        *_tasks(workflow_id, [*explicit, *tasks]),
+        *_agents(workflow_id, _first([*explicit, *agents])),
+        *_tickets(actor, workflow_id, _first([*explicit, *_TICKET.findall(text)])),
+        *_tasks(workflow_id, _first([*explicit, *tasks])),
     ]
     known = {alias.casefold() for _, aliases in found for alias in aliases}
     for name in explicit:
         if name.casefold() not in known:
             raise Invalid(f"{name!r} is no agent, ticket or task of workflow {workflow_id!r}.", field="mentions")
     return list(dict.fromkeys(id_ for id_, _ in found))[:MAX_MENTIONS]
+
+
+def _first(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))[:MAX_NAMES]
 
 
 def _agents(workflow_id: str, names: list[str]) -> list[tuple[str, tuple[str, ...]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tickets import ports
 from tickets.access import Actor, find_ticket, workflow_for
 from tickets.errors import Conflict, Invalid
-from tickets.models import Role, Ticket
+from tickets.models import AgentKind, Role, Ticket
 from tickets.schemas.base import TicketAnswer
 from tickets.schemas.tickets import (
     COMMENT_MIN,
@@ -120,6 +120,8 @@ def ticket_reopen(*, actor: Actor, request: ReopenTicket) -> TicketStatusChanged
         lifecycle.check_transition(unit, ticket, target)
         _require_comment(unit, request.comment)
         warnings = lifecycle.check_wip(unit, target)
+        if _assigns_mover(unit, ticket, target):
+            assignee_set(unit, ticket, actor.agent_id)
         lifecycle.enter_column(unit, ticket, target)
         _comment(unit, ticket, request.comment, "status_change")
     return _status_answer(ticket, origin, f"{ticket.key} reopened to {target}.", warnings)
@@ -141,6 +143,9 @@ def _status_answer(
 
 
 def _assigns_mover(unit: Unit, ticket: Ticket, target: str) -> bool:
+    """Whether the board gives the ticket to whoever moves it; never to the system, which works on nothing."""
+    if unit.actor.kind == AgentKind.SYSTEM:
+        return False
     is_active = unit.board.category(target) == "active"
     return is_active and unit.board.settings.auto_assign and ticket.assigned_agent_id is None
 

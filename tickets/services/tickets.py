@@ -69,7 +69,7 @@ def create_in_unit(
     """Create a ticket inside an open unit; returns it with its warnings. ``source`` is (source, id) of an import."""
     board = unit.board
     status = lifecycle.find_status(unit, fields.initial_status or board.initial_status, field="initial_status")
-    warnings = lifecycle.check_wip(unit, status)
+    warnings = lifecycle.check_wip(unit, status, field="initial_status")
     category = board.category(status)
     ticket = Ticket(
         id=new_id("ticket"),
@@ -208,9 +208,10 @@ def _update_blocking(unit: Unit, ticket: Ticket, updates: TicketUpdates) -> list
         remove = [id_ for id_ in blocking.live_blocker_ids(ticket.id) if id_ not in wanted]
     if (add or remove) and blocking.blockers_change(unit, ticket, add=add, remove=remove, field=field):
         changed.append("blocked_by_ticket_ids")
-    if updates.is_blocked is not None or updates.blocked_reason is not None:
+    if updates.is_blocked is not None or "blocked_reason" in updates.model_fields_set:
         blocked = ticket.is_manually_blocked if updates.is_blocked is None else updates.is_blocked
-        reason = ticket.blocked_reason if updates.blocked_reason is None else updates.blocked_reason
+        kept = "" if "blocked_reason" in updates.model_fields_set else ticket.blocked_reason
+        reason = kept if updates.blocked_reason is None else updates.blocked_reason
         if updates.blocked_reason and not blocked:
             raise Invalid("blocked_reason needs is_blocked: true.", field="updates.blocked_reason")
         if blocking.manual_block_set(unit, ticket, blocked, reason):
@@ -219,7 +220,8 @@ def _update_blocking(unit: Unit, ticket: Ticket, updates: TicketUpdates) -> list
 
 
 def _merged(current: list[str], updates: TicketUpdates, name: str) -> list[str] | None:
-    """The list after the update, None where the update says nothing of it. Equal but for case is equal."""
+    """The list after the update, None where the update says nothing of it. Tags are equal that differ in case."""
+    fold = str.casefold if name == "tags" else str
     add_form, remove_form = LIST_FORMS[name]
     whole = getattr(updates, name)
     if whole is not None:
@@ -227,10 +229,10 @@ def _merged(current: list[str], updates: TicketUpdates, name: str) -> list[str] 
     add, remove = getattr(updates, add_form), getattr(updates, remove_form)
     if add is None and remove is None:
         return None
-    gone = {value.casefold() for value in remove or []}
-    kept = [value for value in current if value.casefold() not in gone]
-    present = {value.casefold() for value in kept}
-    return kept + [value for value in add or [] if value.casefold() not in present]
+    gone = {fold(value) for value in remove or []}
+    kept = [value for value in current if fold(value) not in gone]
+    present = {fold(value) for value in kept}
+    return kept + [value for value in add or [] if fold(value) not in present]
 
 
 def _write_tags(ticket: Ticket) -> None:
@@ -277,13 +279,11 @@ def _after_create(unit: Unit, ticket: Ticket, fields: CreateTicketFields) -> Non
 
 def _parent(unit: Unit, ticket: Ticket | None, reference: str) -> str:
     parent = find_tickets(unit.actor, [reference], workflow_id=unit.workflow.id, field="parent_ticket_id")[0]
-    if ticket is None:
-        return parent.id
-    path = [ticket.key]
+    path = [ticket.key if ticket is not None else "The new ticket"]
     above: Ticket | None = parent
     while above is not None:
         path.append(above.key)
-        if above.id == ticket.id:
+        if ticket is not None and above.id == ticket.id:
             shown = " is part of ".join(path)
             raise Invalid(f"That would be a cycle: {shown}.", field="parent_ticket_id", extra={"cycle": path})
         if len(path) > MAX_PARENTS:
