@@ -1,0 +1,75 @@
+"""Serve the board; on an empty data folder lay out the demo first."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from boards.demo.layout import Demo, demo_lay_out
+from tickets.models import Workflow
+
+# Any number that no other program on the database server uses: "Heph" in ASCII.
+START_LOCK = 0x48657068
+
+
+class Command(BaseCommand):
+    help = "Migrate, lay out the demo where there is no workflow, and serve in the foreground."
+
+    def handle(self, **_: Any) -> None:
+        with _alone():
+            if _has_to_migrate():
+                call_command("migrate", verbosity=0, interactive=False)
+            demo = None if Workflow.objects.exists() else demo_lay_out()
+        if demo is not None:
+            self.stdout.write(_shown_once(_url(), demo))
+            self.stdout.flush()
+        call_command("serve")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Of two starts on one data folder the second waits until the first has laid everything out."""
+    with (settings.DATA_DIR / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if connection.vendor != "postgresql":
+            yield
+            return
+        # Several machines may start on one server.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
+            try:
+                yield
+            finally:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
+
+
+def _has_to_migrate() -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _url() -> str:
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.HOST, settings.HOST)  # noqa: S104 - a comparison
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.PORT}"
+
+
+def _shown_once(url: str, demo: Demo) -> str:
+    login = f"{demo.username}, password {demo.password}" if demo.password else f"{demo.username}, as before"
+    lines = [
+        "The demo is laid out. This is shown once:",
+        "",
+        f"  Board   {url}/tickets",
+        f"  Login   {login}",
+        f"  Agent   {demo.agent_id}",
+        f"  Token   {demo.token}",
+    ]
+    rule = "─" * max(map(len, lines))
+    return "\n".join([rule, *lines, rule])
