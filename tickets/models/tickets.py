@@ -122,7 +122,7 @@ class Ticket(models.Model):
             models.CheckConstraint(condition=~Q(parent_ticket=F("id")), name="tickets_parent_is_other"),
         )
         indexes = (
-            # Board columns and ready tickets: read in rank order without a sort.
+            # Board columns: read in rank order without a sort.
             models.Index(fields=("workflow", "status", "rank", "number"), name="tickets_column"),
             # Without the open tickets, whose empty time would look as rare as any one time to the planner.
             models.Index(
@@ -131,16 +131,25 @@ class Ticket(models.Model):
                 name="tickets_final_column",
             ),
             # The list's orders, each ended by a unique key, and its usual filters in the default order.
-            models.Index(fields=("workflow", "-created_at", "-number"), name="tickets_created"),
+            models.Index(fields=("workflow", "-created_at", "-number", "approval_status"), name="tickets_created"),
             models.Index(fields=("workflow", "-updated_at", "-number"), name="tickets_updated"),
             models.Index(fields=("workflow", "priority_rank", "-number"), name="tickets_by_priority"),
             models.Index(fields=("workflow", "status", "-created_at", "-number"), name="tickets_by_status"),
-            models.Index(fields=("workflow", "assigned_agent", "-created_at", "-number"), name="tickets_assigned"),
+            models.Index(
+                fields=("workflow", "assigned_agent", "-created_at", "-number", "approval_status"),
+                name="tickets_assigned",
+            ),
             models.Index(
                 fields=("workflow", "-created_at", "-number"), condition=Q(completed_at=None), name="tickets_open"
             ),
             models.Index(
                 fields=("workflow", "-created_at", "-number"), condition=Q(is_blocked=True), name="tickets_blocked"
+            ),
+            # The best ready ticket is the first of this index that fits.
+            models.Index(
+                fields=("workflow", "priority_rank", "rank", "created_at", "number"),
+                condition=Q(is_blocked=False, is_resolved=False),
+                name="tickets_ready",
             ),
             # Counts and statistics: one grouping over this index alone.
             models.Index(
