@@ -14,6 +14,7 @@ from tickets.errors import NotAvailable
 if TYPE_CHECKING:
     from tickets.models import Task, Ticket, Workflow
     from tickets.rules import Board
+    from tickets.schemas.reads import CommitDetail
     from tickets.unit import Unit
 
 
@@ -68,10 +69,23 @@ class WorktreeMerges(Protocol):
         """
 
 
+class CommitSource(Protocol):
+    """Tells which commits are linked to tickets; owned by ``gitlinks``. Checks no permission."""
+
+    def commits_of(
+        self, ticket_id: str, *, offset: int = 0, limit: int, newest_first: bool = False
+    ) -> list[CommitDetail]:
+        """Commits in the order of linking. One indexed query."""
+
+    def commits_by_sha(self, ticket_id: str, shas: Sequence[str]) -> dict[str, CommitDetail]:
+        """Those of a ticket's commits that are named (whole shas, as history's ``commit_linked`` has them)."""
+
+
 _boards: BoardSource | None = None
 _similar: SimilarTickets | None = None
 _commits: CommitLinks | None = None
 _worktrees: WorktreeMerges | None = None
+_commit_source: CommitSource | None = None
 
 
 def register(
@@ -80,13 +94,15 @@ def register(
     similar: SimilarTickets | None = None,
     commits: CommitLinks | None = None,
     worktrees: WorktreeMerges | None = None,
+    commit_source: CommitSource | None = None,
 ) -> None:
     """Called once by each owner when the process starts."""
-    global _boards, _similar, _commits, _worktrees
+    global _boards, _similar, _commits, _worktrees, _commit_source
     _boards = boards or _boards
     _similar = similar or _similar
     _commits = commits or _commits
     _worktrees = worktrees or _worktrees
+    _commit_source = commit_source or _commit_source
 
 
 def boards() -> BoardSource:
@@ -109,3 +125,8 @@ def commit_links() -> CommitLinks:
 def worktree_merges() -> WorktreeMerges | None:
     """None where no task has a worktree."""
     return _worktrees
+
+
+def commit_source() -> CommitSource | None:
+    """None where no commit can be linked either."""
+    return _commit_source

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 from typing_extensions import TypedDict
@@ -365,14 +365,20 @@ class _Parts(Answer):
     truncated: list[str] = Field(description="Which of the lists hold only their newest part.")
 
 
-# Flat as the design has it and nested: the flat fields are those of ``TicketState``, stated once.
-TicketFullDetail = create_model(
-    "TicketFullDetail",
-    __base__=_Parts,
-    __doc__="A ticket with everything tied to it; each field stands at the top and again in ``ticket``.",
-    __module__=__name__,
-    **cast(Any, {name: (kind, ...) for name, kind in TicketState.__annotations__.items()}),
-)
+if TYPE_CHECKING:
+
+    class TicketFullDetail(_Parts):
+        """A ticket with everything tied to it."""
+
+else:
+    # Flat as the design has it and nested: the flat fields are those of TicketState, stated once.
+    TicketFullDetail = create_model(
+        "TicketFullDetail",
+        __base__=_Parts,
+        __doc__="A ticket with everything tied to it; each field stands at the top and again in ``ticket``.",
+        __module__=__name__,
+        **{name: (kind, ...) for name, kind in get_type_hints(TicketState).items()},
+    )
 
 
 class TicketPart(GetTicket):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -35,21 +36,42 @@ class _Kept(Generic[ValueT]):
 
 
 class UntilNextEvent(Generic[ValueT]):
-    """Answers per workflow, kept in this process until the workflow's next event."""
+    """Answers per workflow, kept in this process until the workflow's next event.
+
+    While one thread computes an answer, others that need the same one wait for it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._workflows: OrderedDict[str, _Kept[ValueT]] = OrderedDict()
+        self._running: dict[tuple[str, State, Hashable], Future[ValueT]] = {}
 
     def get(self, workflow: Workflow, question: Hashable, compute: Callable[[], ValueT]) -> ValueT:
         """The answer kept for this state of the workflow, else ``compute()``."""
         state = (workflow.event_seq, workflow.board_revision)
-        kept = self._workflows.get(workflow.id)
-        if kept is not None and kept.state == state and question in kept.answers:
-            return kept.answers[question]
-        value = compute()
+        key = (workflow.id, state, question)
         with self._lock:
-            self._keep(workflow.id, state, question, value)
+            kept = self._workflows.get(workflow.id)
+            if kept is not None and kept.state == state and question in kept.answers:
+                return kept.answers[question]
+            running = self._running.get(key)
+            if running is None:
+                self._running[key] = Future()
+        return running.result() if running is not None else self._run(key, compute)
+
+    def _run(self, key: tuple[str, State, Hashable], compute: Callable[[], ValueT]) -> ValueT:
+        """Compute what ``_running`` promises, and keep it."""
+        try:
+            value = compute()
+        except BaseException as error:
+            with self._lock:
+                promise = self._running.pop(key)
+            promise.set_exception(error)
+            raise
+        with self._lock:
+            self._keep(*key, value)
+            promise = self._running.pop(key)
+        promise.set_result(value)
         return value
 
     def _keep(self, workflow_id: str, state: State, question: Hashable, value: ValueT) -> None:
