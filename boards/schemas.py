@@ -72,3 +72,31 @@ class ValidateBoard(Request):
 
 class BoardChecked(Answer):
     board: dict[str, Any]
+
+
+class GetStatistics(Request):
+    """Count a workflow's tickets. Rejected and expired ones are not counted; days are days in UTC."""
+
+    workflow_id: str = Field(min_length=1, max_length=100)
+
+
+class TicketStats(BaseModel):
+    """The design's statistics. ``by_agent`` counts assignees; the last seven days include today."""
+
+    total_tickets: int
+    by_status: dict[str, int] = Field(description="Every column in its order, the empty ones too.")
+    by_type: dict[str, int]
+    by_priority: dict[str, int]
+    by_agent: dict[str, int]
+    blocked_count: int
+    resolved_count: int
+    avg_comments_per_ticket: float
+    avg_commits_per_ticket: float
+    created_today: int
+    completed_today: int
+    velocity_last_7_days: int
+
+
+class StatisticsAnswer(Answer):
+    workflow_id: str
+    stats: TicketStats
