@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -48,8 +48,10 @@ def read_body(request: HttpRequest) -> dict[str, Any]:
     return data
 
 
-def read_query(request: HttpRequest) -> dict[str, Any]:
+def read_query(request: HttpRequest, repeatable: Container[str] = ()) -> dict[str, Any]:
     """The parameters of the query string. Raises Invalid for one that stands twice, and for what is no UTF-8.
+
+    A repeatable one is a list where it stands more than once.
 
     Not ``request.GET``, which decodes as the Content-Type header says, and that may say anything.
     """
@@ -70,9 +72,13 @@ def read_query(request: HttpRequest) -> dict[str, Any]:
         raise Invalid(f"More than {MAX_PARAMETERS} query parameters.") from None
     found: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name not in found:
+            found[name] = value
+        elif name not in repeatable:
             raise Invalid(f"The query parameter {name[:100]!r} stands twice.", field=name[:100])
-        found[name] = value
+        else:
+            known = found[name]
+            found[name] = [*known, value] if isinstance(known, list) else [known, value]
     return found
 
 
