@@ -1,0 +1,84 @@
+"""Tags for what stands on every page: icons, avatars, ages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+
+from django import template
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from boards.web import look
+from tickets.models import AgentKind
+from tickets.rules import Board, Column, TicketType
+
+register = template.Library()
+
+
+@register.simple_tag
+@cache
+def icon(name: str) -> SafeString:
+    """A glyph of the icon set, silent for ears: words beside it say what it says."""
+    return _use(name, "")
+
+
+@register.simple_tag
+def avatar(name: str, kind: str) -> SafeString:
+    """A square with two letters for an agent, a round one for a person."""
+    form = " avatar-human" if kind == AgentKind.HUMAN else ""
+    tone = 0 if kind == AgentKind.SYSTEM else look.hue(name)
+    return format_html('<span class="avatar hue-{}{}" aria-hidden="true">{}</span>', tone, form, look.initials(name))
+
+
+@register.simple_tag
+def type_icon(kind: TicketType) -> SafeString:
+    """The glyph of a ticket's type and, for ears, its name."""
+    if not look.is_drawn(kind):
+        return format_html('<span class="type-emoji" role="img" aria-label="{}">{}</span>', kind.name, kind.icon)
+    known = kind.id in look.DRAWN_TYPES
+    glyph = _use(look.type_glyph(kind), f" type-{kind.id}" if known else "", "" if known else kind.color)
+    return format_html('{}<span class="vh">{}</span>', glyph, kind.name)
+
+
+@register.simple_tag
+def column_icon(board: Board, column: Column) -> SafeString:
+    """The glyph of a column in the colour that its board gives it."""
+    return _use(look.column_glyph(board, column), "", column.color)
+
+
+@register.simple_tag
+def column_name(board: Board, status: str) -> str:
+    """The name of a ticket's column, also of one that the board no longer has."""
+    column = board.by_id.get(status)
+    return column.name if column is not None else status
+
+
+@register.simple_tag
+def ago(moment: datetime) -> SafeString:
+    """How long ago, as a time element that the page keeps current."""
+    return format_html(
+        '<time datetime="{0}" title="{1}" data-age>{2}</time>',
+        moment.isoformat(),
+        moment.strftime("%Y-%m-%d %H:%M UTC"),
+        look.age(moment, timezone.now()),
+    )
+
+
+@register.simple_tag
+def duration(minutes: int) -> str:
+    """An estimate as people say it."""
+    return look.duration(minutes)
+
+
+def _use(name: str, classes: str, color: str = "") -> SafeString:
+    paint = format_html(' color="{}"', color) if color else ""
+    return format_html(
+        '<svg class="icon{}"{} aria-hidden="true"><use href="{}#i-{}"/></svg>',
+        classes,
+        paint,
+        static("icons.svg"),
+        name,
+    )

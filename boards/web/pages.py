@@ -1,0 +1,62 @@
+"""What every page needs: who looks, and what a refusal looks like to a person."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_safe
+
+from tickets.access import actor_for_user
+from tickets.errors import DomainError, Forbidden, NotFound, Unauthenticated
+
+# Called with the request, and on the page's side also with the actor, then with what the address holds.
+View = Callable[..., HttpResponseBase]
+
+
+def page(view: View) -> View:
+    """A page for who is signed in; everyone else is sent to sign in and comes back."""
+
+    @require_safe
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, **path: str) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        try:
+            response = view(request, actor_for_user(request.user), **path)
+        except NotFound as error:
+            raise Http404(error.message) from error
+        except Forbidden as error:
+            raise PermissionDenied(error.message) from error
+        except DomainError as error:
+            raise BadRequest(error.message) from error
+        return _private(response)
+
+    return wrapped
+
+
+def fragment(view: View) -> View:
+    """A part of a page, asked for by its script: a refusal is an answer and no page."""
+
+    @require_safe
+    @functools.wraps(view)
+    def wrapped(request: HttpRequest, **path: str) -> HttpResponseBase:
+        try:
+            if not request.user.is_authenticated:
+                raise Unauthenticated("Sign in again.")
+            response = view(request, actor_for_user(request.user), **path)
+        except DomainError as error:
+            response = JsonResponse(error.as_dict(), status=error.status)
+        return _private(response)
+
+    return wrapped
+
+
+def _private(response: HttpResponseBase) -> HttpResponseBase:
+    patch_cache_control(response, private=True, no_cache=True)
+    patch_vary_headers(response, ["Accept", "Cookie"])
+    return response

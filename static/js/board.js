@@ -1,0 +1,238 @@
+// The live board: events come in, the cards that they concern are fetched, nothing else moves.
+
+import { Board } from "./cards.js";
+import { EventStream } from "./socket.js";
+
+const BURST = 100; // ms: at most one request for changed cards in this time
+const MAX_IDS = 60;
+const AGENTS_EVERY = 20_000;
+const NOTICE_AFTER = 4000;
+
+const board = new Board(document.querySelector(".board"));
+const says = document.querySelector("[data-says]");
+const mark = document.querySelector("[data-live]");
+const changed = new Set();
+let newest = board.seq;
+let timer = 0;
+let fetching = false;
+let lastStart = 0;
+let reload = false;
+let times = [];
+let lostAt = 0;
+let retryAt = 0;
+
+const get = async (address) => {
+  const answer = await fetch(address, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw Object.assign(new Error(`${answer.status}`), { status: answer.status });
+  return answer.json();
+};
+
+// ── changes ──
+
+function soon(wait = Math.max(20, lastStart + BURST - Date.now())) {
+  if (!timer && !fetching) timer = setTimeout(flush, wait);
+}
+
+async function flush() {
+  timer = 0;
+  fetching = true;
+  lastStart = Date.now();
+  let wait;
+  const ids = [...changed];
+  const seq = newest;
+  changed.clear();
+  try {
+    if (reload) await redraw();
+    else {
+      while (ids.length) {
+        const some = ids.slice(0, MAX_IDS);
+        board.apply(some, await get(board.address("cards", { ids: some.join(","), since: board.seq })));
+        ids.splice(0, some.length);
+      }
+      board.seq = seq;
+    }
+  } catch {
+    for (const id of ids) changed.add(id);
+    wait = 1000;
+  }
+  fetching = false;
+  if (changed.size || reload || newest > board.seq) soon(wait);
+}
+
+// The whole board anew: its columns changed, or events that it missed are no longer kept.
+async function redraw() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (answer.redirected || !answer.ok) throw new Error(`${answer.status}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const fresh = page.querySelector(".board");
+  if (!fresh) return location.reload();
+  const focused = document.activeElement?.closest("[data-ticket-id]")?.dataset.ticketId;
+  const scrolled = [...board.element.querySelectorAll("[data-column]")].map((column) =>
+    [column.dataset.column, column.querySelector(".cards").scrollTop]);
+  reload = false;
+  board.element.replaceChildren(...fresh.children);
+  Object.assign(board.element.dataset, fresh.dataset);
+  newest = board.seq;
+  document.querySelector(".coltabs").replaceWith(page.querySelector(".coltabs"));
+  for (const [id, top] of scrolled) {
+    const column = board.column(id);
+    if (column) column.querySelector(".cards").scrollTop = top;
+  }
+  if (focused) board.card(focused)?.querySelector(".card-title a").focus({ preventScroll: true });
+  watchColumns();
+}
+
+// ── connection ──
+
+const stream = new EventStream(board.element.dataset.workflow, {
+  since: () => board.seq,
+  hello({ seq, oldest }) {
+    // Numbers that went back (a restored backup) or events that retention took: only the whole board is true.
+    if (seq < board.seq || (oldest > board.seq + 1 && seq > board.seq)) {
+      reload = true;
+      soon();
+    }
+  },
+  event(event) {
+    newest = Math.max(newest, event.seq);
+    times.push(Date.now());
+    if (event.type === "board_updated") reload = true;
+    if (event.ticket_id) changed.add(event.ticket_id);
+    soon();
+  },
+  live() {
+    if (lostAt) say("Live again.", 3000);
+    lostAt = 0;
+    paint();
+  },
+  lost(at) {
+    lostAt ||= Date.now();
+    retryAt = at;
+    paint();
+  },
+  async refused() {
+    const answer = await fetch(board.address("cards", { ids: "" })).catch(() => null);
+    if (answer?.status === 401) {
+      const back = encodeURIComponent(location.pathname + location.search);
+      sayLink("You are signed out. The board is no longer live.", "Sign in", `/login?next=${back}`);
+    } else if (answer?.status === 404) {
+      sayLink("This workflow is no longer yours to see.", "Other boards", "/tickets");
+    } else return false;
+    mark.classList.add("is-lost");
+    write(mark.querySelector("[data-live-word]"), "Not live");
+    write(mark.querySelector("[data-live-more]"), "");
+    return true;
+  },
+});
+
+function paint() {
+  const now = Date.now();
+  mark.classList.toggle("is-lost", lostAt > 0);
+  write(mark.querySelector("[data-live-word]"), lostAt ? "Reconnecting" : "Live");
+  times = times.filter((time) => now - time < 60_000);
+  const rate = times.length ? `· ${times.length} event${times.length === 1 ? "" : "s"}/min` : "";
+  write(mark.querySelector("[data-live-more]"), lostAt ? `· last seen ${Math.round((now - lostAt) / 1000)}s ago` : rate);
+  if (lostAt && now - lostAt > NOTICE_AFTER && !says.querySelector("[data-lost]")) sayLost();
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// ── what the page says in its sub bar ──
+
+function notice(kind, text) {
+  const box = document.createElement("div");
+  box.className = `notice ${kind}`;
+  const line = document.createElement("p");
+  line.textContent = text;
+  box.append(line);
+  says.replaceChildren(box);
+  return box;
+}
+
+function say(text, ms) {
+  const box = notice("", text);
+  setTimeout(() => box.remove(), ms);
+}
+
+function sayLink(text, word, href) {
+  const link = document.createElement("a");
+  link.className = "btn btn-sm";
+  link.href = href;
+  link.textContent = word;
+  notice("notice-stop", text).append(link);
+}
+
+function sayLost() {
+  const box = notice("notice-stop", "Not live. The board may be behind; it catches up by itself.");
+  box.dataset.lost = "";
+  const button = document.createElement("button");
+  button.className = "btn btn-sm";
+  button.type = "button";
+  button.textContent = "Try now";
+  button.addEventListener("click", () => stream.retry());
+  box.append(button);
+}
+
+// ── more cards: by scrolling near the end, or by the link ──
+
+const loading = new WeakSet();
+
+async function more(list) {
+  if (!list?.dataset.next || loading.has(list)) return;
+  loading.add(list);
+  const column = list.closest("[data-column]").dataset.column;
+  try {
+    const answer = await get(board.address("column", { column, after: list.dataset.next }));
+    board.append(list, answer.html, answer.next);
+  } catch {
+    say("More cards did not load. Scroll or press Show more to try again.", 6000);
+  }
+  loading.delete(list);
+}
+
+board.element.addEventListener("scroll", ({ target }) => {
+  if (target.matches?.(".cards") && target.scrollHeight - target.scrollTop - target.clientHeight < 600) more(target);
+}, { capture: true, passive: true });
+
+board.element.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-more]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  more(link.closest("[data-column]").querySelector(".cards"));
+});
+
+// ── the phone's tabs follow the column in view ──
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    for (const tab of document.querySelectorAll("[data-tab]")) {
+      const here = tab.dataset.tab === target.dataset.column;
+      if (here === tab.hasAttribute("aria-current")) continue;
+      if (here) {
+        tab.setAttribute("aria-current", "true");
+        if (matchMedia("(max-width: 720px)").matches) tab.scrollIntoView({ block: "nearest", inline: "center" });
+      } else tab.removeAttribute("aria-current");
+    }
+  }
+}, { root: board.element, threshold: 0.6 });
+
+function watchColumns() {
+  watcher.disconnect();
+  for (const column of board.element.querySelectorAll("[data-column]")) watcher.observe(column);
+}
+watchColumns();
+
+// ── heartbeats make no event: agents' states are asked for now and then, where there are any ──
+
+setInterval(async () => {
+  const leased = [...board.element.querySelectorAll("[data-lease]")].slice(0, MAX_IDS);
+  if (document.hidden || lostAt || fetching || !leased.length) return;
+  const ids = leased.map((card) => card.dataset.ticketId).join(",");
+  const answer = await get(board.address("cards", { ids })).catch(() => null);
+  if (answer) board.refresh(answer);
+}, AGENTS_EVERY);
+
+setInterval(paint, 1000);

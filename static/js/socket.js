@@ -1,0 +1,77 @@
+// The event stream of one workflow: connects, and connects again from the last event that was seen.
+
+const FIRST_WAIT = 250;
+const LONGEST_WAIT = 8000;
+const SILENT_FAILURES = 2;
+
+export class EventStream {
+  #wait = FIRST_WAIT;
+  #failures = 0;
+  #timer = 0;
+  #socket = null;
+  #ended = false;
+
+  // handlers: since() → last seen seq; hello(message); event(message); live(); lost(retryAt); refused()
+  constructor(workflow, handlers) {
+    this.workflow = workflow;
+    this.on = handlers;
+    // A laptop that wakes, a network that is back, a tab that is looked at: no reason to wait any longer.
+    addEventListener("online", () => this.retry());
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry(); });
+    addEventListener("pagehide", () => this.#close());
+    addEventListener("pageshow", (event) => { if (event.persisted) this.#open(); });
+    this.#open();
+  }
+
+  retry() {
+    if (!this.#timer || this.#ended) return;
+    clearTimeout(this.#timer);
+    this.#open();
+  }
+
+  end() {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    this.#close();
+  }
+
+  #open() {
+    this.#timer = 0;
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const path = `/ws/workflows/${encodeURIComponent(this.workflow)}/?since=${this.on.since()}`;
+    const socket = new WebSocket(`${scheme}//${location.host}${path}`);
+    this.#socket = socket;
+    socket.onmessage = ({ data }) => {
+      const message = JSON.parse(data);
+      if (message.type === "hello") {
+        this.#wait = FIRST_WAIT;
+        this.#failures = 0;
+        this.on.live();
+        this.on.hello(message);
+      } else if (message.seq) {
+        this.on.event(message);
+      }
+    };
+    socket.onclose = () => { if (this.#socket === socket) this.#again(); };
+  }
+
+  #close() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  async #again() {
+    if (this.#ended) return;
+    this.#failures += 1;
+    // A refused handshake looks like a lost network: the address of the cards can tell them apart.
+    if (this.#failures >= SILENT_FAILURES && await this.on.refused()) {
+      this.end();
+      return;
+    }
+    const wait = this.#wait * (0.75 + Math.random() / 2);
+    this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
+    this.#timer = setTimeout(() => this.#open(), wait);
+    this.on.lost(Date.now() + wait);
+  }
+}
