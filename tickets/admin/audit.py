@@ -1,0 +1,102 @@
+"""The logs and what surrounds the work: to be read, never to be written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from tickets.admin.base import ReadOnlyAdmin, TicketWorkflowFilter, WorkflowFilter
+from tickets.models import Approval, Claim, Event, IdempotencyRecord, StatusPeriod, Task, TicketHistory
+from tickets.models.history import CHANGE_TYPES, EVENT_TYPES
+
+
+class ChangeTypeFilter(admin.SimpleListFilter):
+    title = "kind of change"
+    parameter_name = "change_type"
+    names: tuple[str, ...] = CHANGE_TYPES
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in self.names]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class EventTypeFilter(ChangeTypeFilter):
+    title = "type"
+    parameter_name = "type"
+    names = EVENT_TYPES
+
+
+@admin.register(TicketHistory)
+class TicketHistoryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "changed_at", "ticket", "agent", "via_agent", "change_type", "field_name")
+    list_filter = (WorkflowFilter, ChangeTypeFilter)
+    list_select_related = ("ticket", "agent", "via_agent", "workflow")
+    list_defer = ("old_value", "new_value", "ticket__description")
+    search_fields = ("=ticket__key", "=agent__id")
+    ordering = ("-id",)
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("workflow", "seq", "timestamp", "type", "ticket", "agent")
+    list_filter = (WorkflowFilter, EventTypeFilter)
+    list_select_related = ("workflow", "ticket", "agent")
+    list_defer = ("data", "ticket__description")
+    search_fields = ("=ticket__key", "=agent__id")
+    ordering = ("-id",)
+
+
+@admin.register(Claim)
+class ClaimAdmin(ReadOnlyAdmin):
+    list_display = ("ticket", "agent", "fencing_token", "claimed_at", "expires_at", "ended_at", "end_reason")
+    list_filter = (TicketWorkflowFilter, ("ended_at", admin.EmptyFieldListFilter), "end_reason")
+    list_select_related = ("ticket", "agent")
+    list_defer = ("ticket__description",)
+    search_fields = ("=ticket__key", "=agent__id")
+    ordering = ("-id",)
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    list_display = (
+        "ticket", "requested_by_agent", "requested_at", "expires_at", "decision", "decided_by_agent", "decided_at",
+    )  # fmt: skip
+    list_filter = (TicketWorkflowFilter, "decision")
+    list_select_related = ("ticket", "requested_by_agent", "decided_by_agent")
+    list_defer = ("ticket__description",)
+    search_fields = ("=ticket__key", "=requested_by_agent__id", "=decided_by_agent__id")
+    ordering = ("-id",)
+
+
+@admin.register(StatusPeriod)
+class StatusPeriodAdmin(ReadOnlyAdmin):
+    list_display = ("ticket", "status", "category", "entered_at", "left_at")
+    list_filter = (TicketWorkflowFilter, ("left_at", admin.EmptyFieldListFilter))
+    list_select_related = ("ticket",)
+    list_defer = ("ticket__description",)
+    search_fields = ("=ticket__key",)
+    ordering = ("-id",)
+
+
+@admin.register(Task)
+class TaskAdmin(ReadOnlyAdmin):
+    list_display = ("id", "workflow", "ticket", "agent", "phase", "priority", "status", "created_at", "completed_at")
+    list_filter = (WorkflowFilter, "status")
+    list_select_related = ("workflow", "ticket", "agent", "created_by_agent")
+    list_defer = ("description", "ticket__description")
+    search_fields = ("=id", "=ticket__key", "=agent__id")
+    ordering = ("-created_at", "id")
+
+
+@admin.register(IdempotencyRecord)
+class IdempotencyRecordAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "agent", "operation", "key")
+    list_select_related = ("agent",)
+    list_defer = ("answer",)
+    search_fields = ("=agent__id", "=key")
+    ordering = ("-id",)

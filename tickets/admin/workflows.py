@@ -1,0 +1,93 @@
+"""Workflows and their members."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from tickets.access import Actor
+from tickets.admin.base import ReadOnlyAdmin, ReadOnlyInline, WorkflowFilter, for_each
+from tickets.models import Membership, Role, Workflow
+from tickets.schemas.workflows import SetMembership, UpdateWorkflow, WorkflowUpdates
+from tickets.services.workflows import membership_set, workflow_update
+
+
+class MemberInline(ReadOnlyInline):
+    model = Membership
+    verbose_name_plural = "members"
+    fields = ("agent", "role", "created_at")
+    ordering = ("-id",)
+    related = ("agent",)
+
+
+@admin.register(Workflow)
+class WorkflowAdmin(ReadOnlyAdmin):
+    """A workflow is made together with its board: by ``create_workflow``, the API or the SDK."""
+
+    list_display = (
+        "id", "name", "key_prefix", "is_active", "ticket_tracking_enabled", "event_seq", "created_at", "updated_at",
+    )  # fmt: skip
+    list_filter = ("is_active", "ticket_tracking_enabled")
+    search_fields = ("id", "name", "=key_prefix")
+    ordering = ("name", "id")
+    inlines = (MemberInline,)
+    actions = ("activate", "deactivate", "enable_tracking", "disable_tracking")
+
+    @admin.action(description="Activate")
+    def activate(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
+        self._update(request, workflows, WorkflowUpdates(is_active=True))
+
+    @admin.action(description="Deactivate: no tickets are written")
+    def deactivate(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
+        self._update(request, workflows, WorkflowUpdates(is_active=False))
+
+    @admin.action(description="Enable ticket tracking")
+    def enable_tracking(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
+        self._update(request, workflows, WorkflowUpdates(ticket_tracking_enabled=True))
+
+    @admin.action(description="Disable ticket tracking")
+    def disable_tracking(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
+        self._update(request, workflows, WorkflowUpdates(ticket_tracking_enabled=False))
+
+    def _update(self, request: HttpRequest, workflows: QuerySet[Workflow], updates: WorkflowUpdates) -> None:
+        def command(actor: Actor, workflow: Workflow) -> str:
+            answer = workflow_update(actor=actor, request=UpdateWorkflow(workflow_id=workflow.id, updates=updates))
+            return answer.message
+
+        for_each(self, request, workflows, command)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    """A membership begins on the agent's page."""
+
+    list_display = ("agent", "workflow", "role", "created_at")
+    list_filter = (WorkflowFilter, "role")
+    list_select_related = ("agent", "workflow")
+    search_fields = ("agent__id", "agent__name", "=workflow__id")
+    ordering = ("workflow", "agent")
+    actions = ("make_viewer", "make_member", "make_maintainer", "end_membership")
+
+    @admin.action(description="Make viewer")
+    def make_viewer(self, request: HttpRequest, memberships: QuerySet[Membership]) -> None:
+        self._set(request, memberships, Role.VIEWER)
+
+    @admin.action(description="Make member")
+    def make_member(self, request: HttpRequest, memberships: QuerySet[Membership]) -> None:
+        self._set(request, memberships, Role.MEMBER)
+
+    @admin.action(description="Make maintainer")
+    def make_maintainer(self, request: HttpRequest, memberships: QuerySet[Membership]) -> None:
+        self._set(request, memberships, Role.MAINTAINER)
+
+    @admin.action(description="End the membership")
+    def end_membership(self, request: HttpRequest, memberships: QuerySet[Membership]) -> None:
+        self._set(request, memberships, None)
+
+    def _set(self, request: HttpRequest, memberships: QuerySet[Membership], role: Role | None) -> None:
+        def command(actor: Actor, membership: Membership) -> str:
+            given = {"workflow_id": membership.workflow_id, "member_agent_id": membership.agent_id, "role": role}
+            return membership_set(actor=actor, request=SetMembership.model_validate(given)).message
+
+        for_each(self, request, memberships, command)
