@@ -14,7 +14,7 @@ from pydantic import Field
 from tickets.errors import DomainError, Invalid
 from tickets.imports.reading import TITLE_COLUMNS
 from tickets.rules import PRIORITIES, Board
-from tickets.schemas.base import parse
+from tickets.schemas.base import check_text, parse
 from tickets.schemas.tickets import DESCRIPTION_MAX, MAX_TAGS, CreateTicketFields
 
 TITLE_MIN, TITLE_MAX, TAG_MAX = 3, 500, 50
@@ -205,6 +205,7 @@ def _source_id(value: Any, data: dict[str, Any]) -> str:
     """The line's own id; without one, a hash of its content, so that the same line is the same ticket."""
     own = _word(value)
     if own:
+        check_text(own, "id")
         return shortened(own, SOURCE_ID_MAX)
     content = json.dumps(data, sort_keys=True, ensure_ascii=True, default=str)
     return "sha256:" + hashlib.sha256(content.encode("ascii")).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from tickets.imports.mapping import SOURCE_MAX, Item, Mapper, shortened
 from tickets.imports.reading import Format, Line, read_lines, seekable
 from tickets.models import AgentKind, Role, Ticket
 from tickets.rules import Board
+from tickets.schemas.base import check_text
 from tickets.services.tickets import create_in_unit
 from tickets.unit import Unit, open_unit, require_tracking
 
@@ -51,11 +53,13 @@ class Import:
     @property
     def source_name(self) -> str:
         """What ids are unique within: the repository's issues, or the file by its name."""
-        if self.source:
+        if self.source is not None:
             return shortened(self.source, SOURCE_MAX)
         if self.file_format == "github":
             return "github"
-        return shortened(f"{self.file_format}:{PurePath(self.name).name or 'stdin'}", SOURCE_MAX)
+        # A file name may hold bytes that are no text.
+        name = os.fsencode(PurePath(self.name).name).decode("utf-8", "replace")
+        return shortened(f"{self.file_format}:{name or 'stdin'}", SOURCE_MAX)
 
 
 def tickets_import(job: Import, *, progress: Callable[[int], object] = lambda _bytes: None) -> Report:
@@ -65,6 +69,9 @@ def tickets_import(job: Import, *, progress: Callable[[int], object] = lambda _b
     and nothing is created. Stopped at any moment and started again, it goes on where it was.
     Raises Forbidden and NotFound for a workflow that the actor cannot write to, Invalid for an unreadable file.
     """
+    check_text(job.source, "source")
+    if job.source is not None and not job.source.strip():
+        raise Invalid("A source needs a name.", field="source")
     workflow = workflow_for(job.actor, job.workflow_id, Role.MEMBER)
     require_tracking(workflow)
     running = _Running(job, workflow.id, seekable(job.stream))
