@@ -77,7 +77,7 @@ def _chunks(selection: Selection) -> Iterator[list[TicketRow]]:
     last = 0
     while True:
         chunk = selection.rows.filter(number__gt=last).order_by("number")[:CHUNK]
-        rows = ticket_rows([chunk], excerpt=False)
+        rows = ticket_rows(chunk, excerpt=False)
         if rows:
             yield rows
         if len(rows) < CHUNK:

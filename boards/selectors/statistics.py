@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from tickets.models import Ticket, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import PRIORITIES, Board
 from tickets.selectors.counts import UntilNextEvent
+from tickets.selectors.prepared import Mark, Reading
 
 KEPT_SECONDS = 300
 VELOCITY_DAYS = 7
@@ -53,36 +55,54 @@ def workflow_statistics(workflow: Workflow) -> TicketStats:
 
 def compute_statistics(workflow_id: str, board: Board, today: date) -> TicketStats:
     """Four covering queries: by what tickets are, by assignee, and two by day."""
-    tickets = Ticket.objects.filter(workflow_id=workflow_id).order_by()
-    groups = [group for group in _groups(tickets) if group["approval_status"] in VISIBLE_APPROVALS]
-    counted = tickets.filter(approval_status__in=VISIBLE_APPROVALS)
-    agents = counted.values_list("assigned_agent_id").annotate(total=Count("*"))
-    total = _sum(groups, "total")
     midnight = datetime.combine(today, time_of_day(), tzinfo=UTC)
-    tomorrow = midnight + timedelta(days=1)
-    first_day = midnight - timedelta(days=VELOCITY_DAYS - 1)
-    completed = counted.filter(completed_at__gte=first_day, completed_at__lt=tomorrow).aggregate(
-        week=Count("*"), today=Count("completed_at", filter=Q(completed_at__gte=midnight))
-    )
+    days = {
+        "midnight": midnight,
+        "tomorrow": midnight + timedelta(days=1),
+        "first_day": midnight - timedelta(days=VELOCITY_DAYS - 1),
+    }
+    grouped = (dict(zip((*GROUPED, *SUMS), row, strict=True)) for row in _rows("groups", workflow_id))
+    groups = [group for group in grouped if group["approval_status"] in VISIBLE_APPROVALS]
+    total = _sum(groups, "total")
+    # No row where there is nothing to count.
+    [(_, completed_this_week, completed_today)] = _rows("completed", workflow_id, **days) or [("", 0, 0)]
+    [(_, created_today)] = _rows("created", workflow_id, **days) or [("", 0)]
     return TicketStats(
         total_tickets=total,
         by_status=_in_order(_count(groups, "status"), board.by_id, empty_too=True),
         by_type=_in_order(_count(groups, "ticket_type"), board.types),
         by_priority=_in_order(_count(groups, "priority"), PRIORITIES),
-        by_agent={agent_id: count for agent_id, count in sorted(agents, key=str) if agent_id is not None},
+        by_agent=dict(sorted(_rows("agents", workflow_id))),
         blocked_count=_sum(groups, "blocked"),
         resolved_count=_sum(groups, "resolved"),
         avg_comments_per_ticket=_sum(groups, "comment_total") / total if total else 0.0,
         avg_commits_per_ticket=_sum(groups, "commit_total") / total if total else 0.0,
-        created_today=counted.filter(created_at__gte=midnight, created_at__lt=tomorrow).count(),
-        completed_today=completed["today"],
-        velocity_last_7_days=completed["week"],
+        created_today=created_today,
+        completed_today=completed_today,
+        velocity_last_7_days=completed_this_week,
     )
 
 
-def _groups(tickets: QuerySet[Ticket]) -> list[dict[str, Any]]:
-    names = (*GROUPED, *SUMS)
-    return [dict(zip(names, row, strict=True)) for row in tickets.values_list(*GROUPED).annotate(**SUMS)]
+def _rows(name: str, workflow_id: str, **values: datetime) -> list[tuple[Any, ...]]:
+    return _reading(name).rows(workflow_id=workflow_id, **values)
+
+
+@functools.cache
+def _reading(name: str) -> Reading:
+    """The statements of the statistics, each compiled once."""
+    tickets = Ticket.objects.filter(workflow_id=Mark("workflow_id")).order_by()
+    counted = tickets.filter(approval_status__in=VISIBLE_APPROVALS)
+    completed = counted.filter(completed_at__gte=Mark("first_day"), completed_at__lt=Mark("tomorrow"))
+    created = counted.filter(created_at__gte=Mark("midnight"), created_at__lt=Mark("tomorrow"))
+    today = Count("completed_at", filter=Q(completed_at__gte=Mark("midnight")))
+    queries: dict[str, QuerySet[Any, Any]] = {
+        "groups": tickets.values_list(*GROUPED).annotate(**SUMS),
+        "agents": counted.exclude(assigned_agent=None).values_list("assigned_agent_id").annotate(total=Count("*")),
+        # Grouped by the one workflow: a query that is only a count cannot be compiled ahead.
+        "completed": completed.values_list("workflow_id").annotate(week=Count("*"), today=today),
+        "created": created.values_list("workflow_id").annotate(total=Count("*")),
+    }
+    return Reading(queries[name], convert=False)
 
 
 def _count(groups: Iterable[dict[str, Any]], field: str) -> Counter[str]:

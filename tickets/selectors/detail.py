@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from tickets.access import Actor, find_ticket
@@ -24,8 +25,9 @@ from tickets.schemas.reads import (
     TicketRow,
     TicketState,
 )
-from tickets.selectors.tickets import ticket_rows, time_text
-from tickets.selectors.timeline import comment_details, commits_of, history_entries
+from tickets.selectors.prepared import Mark, Reading
+from tickets.selectors.tickets import row_reading, rows_of, ticket_rows, time_text
+from tickets.selectors.timeline import commits_of, newest_comments, newest_history
 
 MAX_ENTRIES = 1000
 MAX_TIES = 200
@@ -33,21 +35,23 @@ RELATED_FIELDS = (
     "ticket_id", "key", "title", "status", "priority", "ticket_type", "is_resolved", "is_blocked",
     "assigned_agent_id",
 )  # fmt: skip
+TASK_FIELDS = ("id", "description", "status", "phase", "agent_id", "created_at", "completed_at")
 Relation = Literal["parent", "sub_ticket", "blocked_by", "blocks", "related"]
 
 
 def ticket_get(*, actor: Actor, request: GetTicket) -> TicketFullDetail:
     """A ticket with everything tied to it.
 
-    At most eleven queries, however much there is: ticket; comments and their reactions; history; commits;
-    dependencies; contributors; time in columns; parts; tied tickets with the blockers of those; tasks.
+    Twelve queries at most, however much there is: ticket; comments and their reactions; history; commits;
+    dependencies; contributors; time in columns; parts and tied tickets, each with their blockers; tasks, its own
+    and those it names.
     """
     ticket = find_ticket(actor, request.ticket_id)
     now = timezone.now()
-    comments = comment_details(ticket.comments.order_by("-created_at", "-id")[: MAX_ENTRIES + 1])
-    history = history_entries(ticket.history.order_by("-id")[: MAX_ENTRIES + 1])
-    commits = commits_of(ticket.id, limit=MAX_ENTRIES + 1, newest_first=True)
-    parts = ticket_rows([ticket.sub_tickets.order_by("number")[: MAX_TIES + 1]])
+    comments = newest_comments(ticket.id, MAX_ENTRIES + 1)
+    history = newest_history(ticket.id, MAX_ENTRIES + 1)
+    commits = commits_of(ticket.id, limit=MAX_ENTRIES + 1, newest_first=True) if ticket.commit_count else []
+    parts = _parts(ticket)
     blocked_by, blocks = _dependencies(ticket)
     people = _contributors(ticket)
     tied = _tied(ticket, blocked_by, blocks)
@@ -159,10 +163,37 @@ def related_list(*, actor: Actor, request: ListRelated) -> RelatedPage:
     )
 
 
+@functools.cache
+def _reading(name: str) -> Reading:
+    """The statements of a detail, each compiled once. All take ``ticket_id``."""
+    ticket_id = Mark("ticket_id")
+    live = TicketDependency.objects.filter(Q(ticket_id=ticket_id) | Q(blocker_id=Mark("ticket_id")), released_at=None)
+    acts = TicketHistory.objects.filter(ticket_id=ticket_id).values_list("agent_id", "agent__name", "agent__kind")
+    periods = StatusPeriod.objects.filter(ticket_id=ticket_id).order_by("entered_at", "id")
+    tasks = Task.objects.filter(ticket_id=ticket_id, workflow_id=Mark("workflow_id"))
+    queries: dict[str, QuerySet[Any, Any]] = {
+        "dependencies": live.order_by("id").values_list("ticket_id", "blocker_id"),
+        "contributors": acts.annotate(first=Min("id")).order_by("first"),
+        "periods": periods.values_list("status", "category", "entered_at", "left_at"),
+        "tasks": tasks.order_by("created_at", "id").values_list(*TASK_FIELDS)[:MAX_TIES],
+    }
+    return Reading(queries[name])
+
+
+@functools.cache
+def _parts_reading() -> Reading:
+    parts = Ticket.objects.filter(parent_ticket_id=Mark("ticket_id")).order_by("number")
+    return row_reading(parts[: MAX_TIES + 1])
+
+
+def _parts(ticket: Ticket) -> list[TicketRow]:
+    """Parts of the ticket, one more than is shown. One query; one more where any of them is blocked."""
+    return rows_of(_parts_reading().rows(ticket_id=ticket.id, now=timezone.now()))
+
+
 def _dependencies(ticket: Ticket) -> tuple[list[str], list[str]]:
     """Ids of what the ticket waits for and of what waits for it, oldest dependency first. One query."""
-    live = TicketDependency.objects.filter(Q(ticket=ticket) | Q(blocker=ticket), released_at=None).order_by("id")
-    edges = list(live.values_list("ticket_id", "blocker_id"))
+    edges = _reading("dependencies").rows(ticket_id=ticket.id)
     return [blocker for waiting, blocker in edges if waiting == ticket.id], [
         waiting for waiting, _ in edges if waiting != ticket.id
     ]
@@ -170,16 +201,14 @@ def _dependencies(ticket: Ticket) -> tuple[list[str], list[str]]:
 
 def _contributors(ticket: Ticket) -> list[PersonInfo]:
     """Who did anything to the ticket, in the order of their first act. One query; every act is in the history."""
-    acts = TicketHistory.objects.filter(ticket=ticket).values_list("agent_id", "agent__name", "agent__kind")
-    people = acts.annotate(first=Min("id")).order_by("first")
+    people = _reading("contributors").rows(ticket_id=ticket.id)
     return [PersonInfo(agent_id=id_, name=name, kind=kind) for id_, name, kind, _ in people]
 
 
 def _time_in_status(ticket: Ticket, now: datetime) -> list[StatusTime]:
     """Time in each column the ticket has been in, in the order of the first visit. One query."""
     found: dict[str, StatusTime] = {}
-    periods = StatusPeriod.objects.filter(ticket=ticket).order_by("entered_at", "id")
-    for status, category, entered, left in periods.values_list("status", "category", "entered_at", "left_at"):
+    for status, category, entered, left in _reading("periods").rows(ticket_id=ticket.id):
         # A stay may have begun a moment ahead of this process's clock.
         seconds = max(0, int(((left or now) - entered).total_seconds()))
         known = found.setdefault(status, StatusTime(status=status, category=category, seconds=0, is_current=False))
@@ -197,8 +226,8 @@ def _tied(ticket: Ticket, *groups: Sequence[str]) -> dict[str, TicketRow]:
     return _rows_of(ids, ROW_NAMES)
 
 
-def _rows_of(ids: Iterable[str], names: Sequence[str]) -> dict[str, TicketRow]:
-    rows = ticket_rows([Ticket.objects.filter(pk__in=list(ids))], names) if ids else []
+def _rows_of(ids: Iterable[str], names: tuple[str, ...]) -> dict[str, TicketRow]:
+    rows = ticket_rows(Ticket.objects.filter(pk__in=list(ids)), names) if ids else []
     return {row["ticket_id"]: row for row in rows}
 
 
@@ -222,11 +251,16 @@ def _info(row: TicketRow, relation: Relation) -> RelatedTicketInfo:
 
 
 def _tasks(ticket: Ticket) -> list[RelatedTaskInfo]:
-    """Tasks made for the ticket and tasks it names, also those that only their id is known of. One query."""
-    known = Task.objects.filter(
-        Q(ticket=ticket) | Q(pk__in=ticket.related_task_ids), workflow_id=ticket.workflow_id
-    ).order_by("created_at", "id")
-    fields = ("id", "description", "status", "phase", "agent_id", "created_at", "completed_at")
+    """Tasks made for the ticket and tasks it names, also those that only their id is known of.
+
+    One query; one more where it names tasks that are not its own.
+    """
+    rows = _reading("tasks").rows(ticket_id=ticket.id, workflow_id=ticket.workflow_id)
+    listed = {row[0] for row in rows}
+    named = [task_id for task_id in ticket.related_task_ids if task_id not in listed]
+    if named:
+        others = Task.objects.filter(pk__in=named, workflow_id=ticket.workflow_id).order_by("created_at", "id")
+        rows += others.values_list(*TASK_FIELDS)
     tasks = [
         RelatedTaskInfo(
             task_id=id_,
@@ -237,10 +271,10 @@ def _tasks(ticket: Ticket) -> list[RelatedTaskInfo]:
             created_at=time_text(created_at),
             completed_at=time_text(completed_at),
         )
-        for id_, description, status, phase, agent_id, created_at, completed_at in known.values_list(*fields)[:MAX_TIES]
+        for id_, description, status, phase, agent_id, created_at, completed_at in rows
     ]
-    listed = {task["task_id"] for task in tasks}
-    return tasks + [_unknown_task(task_id) for task_id in ticket.related_task_ids if task_id not in listed]
+    known = {task["task_id"] for task in tasks}
+    return tasks + [_unknown_task(task_id) for task_id in named if task_id not in known]
 
 
 def _unknown_task(task_id: str) -> RelatedTaskInfo:

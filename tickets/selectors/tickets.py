@@ -6,15 +6,18 @@ everything after it names that workflow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+import functools
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db import connection
+from django.db.models import Case, Count, F, Q, QuerySet, TextField, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Left
 from django.utils import timezone
+from pydantic_core import from_json
 
 from tickets import ports
 from tickets.access import Actor, find_tickets, workflow_for
@@ -24,12 +27,11 @@ from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import Board
 from tickets.schemas.reads import EXCERPT, NOBODY, ROW_NAMES, ListTickets, TicketFilters, TicketList, TicketRow
 from tickets.selectors.counts import UntilNextEvent
+from tickets.selectors.prepared import Mark, Reading, TimeText, marks, numbered
 
-# Where a row's field comes from, if not from the column of its name.
-SOURCES: dict[str, str] = {"ticket_id": "id"}
 TIMES = ("created_at", "updated_at", "started_at", "completed_at", "resolved_at", "lease_expires_at")
-# Read with each row, shown or not: whose blockers to look up, and whether the lease is live.
-_ALWAYS = ("id", "open_blocker_count", "lease_expires_at")
+# Read with each row, shown or not: whose blockers to look up.
+_ALWAYS = ("id", "open_blocker_count")
 
 _counts: UntilNextEvent[int] = UntilNextEvent()
 _counts_by_status: UntilNextEvent[dict[str, int]] = UntilNextEvent()
@@ -42,21 +44,55 @@ def time_text(value: datetime | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The tickets that a request means, with what the same request means again until the next event."""
+    """The tickets of a workflow that a request means: Django's lookups with their values, and folded tags."""
 
     workflow: Workflow
     board: Board
-    rows: QuerySet[Ticket]
-    question: Hashable
+    lookups: dict[str, Any]
+    tags: tuple[str, ...]
+
+    @property
+    def rows(self) -> QuerySet[Ticket]:
+        """The tickets, in no order."""
+        return _filtered(self.workflow.id, self.lookups, self.tags)
 
     def count(self) -> int:
-        """How many there are. One covering query at most."""
-        return _counts.get(self.workflow, self.question, self.rows.order_by().count)
+        """How many there are. One covering query, none until the workflow's next event."""
+
+        def count() -> int:
+            return self.rows.count()
+
+        return _counts.get(self.workflow, self._question, count)
 
     def count_by_status(self) -> dict[str, int]:
-        """How many there are in each column, the empty ones left out. One covering query at most."""
-        by_status = self.rows.order_by().values_list("status").annotate(total=Count("*"))
-        return _counts_by_status.get(self.workflow, self.question, lambda: dict(by_status))
+        """How many there are in each column, the empty ones left out. Queries as ``count``."""
+
+        def count() -> dict[str, int]:
+            return dict(self.rows.values_list("status").annotate(total=Count("*")))
+
+        return _counts_by_status.get(self.workflow, self._question, count)
+
+    def page(
+        self, names: tuple[str, ...], order: tuple[str, ...], *, excerpt: bool, limit: int, offset: int
+    ) -> list[TicketRow]:
+        """A slice of the tickets in that order. A query, and one for blockers where there are any."""
+        reading = _list_reading(names, excerpt, order, self._shape, len(self.tags))
+        values = {"workflow_id": self.workflow.id, "now": timezone.now(), **numbered("tag", self.tags)}
+        for name, value in self.lookups.items():
+            values |= numbered(name, value) if isinstance(value, list) else {name: value}
+        return rows_of(reading.run(values, limit=limit, offset=offset), names, excerpt=excerpt)
+
+    @property
+    def _question(self) -> Hashable:
+        return tuple((name, _hashable(value)) for name, value in self.lookups.items()), self.tags
+
+    @property
+    def _shape(self) -> tuple[tuple[str, int | bool | None], ...]:
+        """The lookups without their values: True and False stay, of a list its length, of the rest None."""
+        return tuple(
+            (name, len(value) if isinstance(value, list) else value if isinstance(value, bool) else None)
+            for name, value in self.lookups.items()
+        )
 
 
 def select_tickets(actor: Actor, request: TicketFilters) -> Selection:
@@ -79,14 +115,9 @@ def select_tickets(actor: Actor, request: TicketFilters) -> Selection:
         **_reference("assigned_agent", request.assigned_agent_id),
         **_reference("parent_ticket", _parent(actor, workflow, request.parent_ticket_id)),
     }
-    conditions = {name: value for name, value in asked.items() if value is not None}
-    tags = sorted({tag.casefold() for tag in request.tags or ()})
-    rows = Ticket.objects.filter(workflow_id=workflow.id, **conditions)
-    for tag in tags:
-        bearers = TicketTag.objects.filter(workflow_id=workflow.id, folded=tag)
-        rows = rows.filter(pk__in=bearers.values("ticket_id"))
-    question = (tuple((name, _hashable(value)) for name, value in conditions.items()), tuple(tags))
-    return Selection(workflow, board, rows, question)
+    lookups = {name: value for name, value in asked.items() if value is not None}
+    tags = tuple(sorted({tag.casefold() for tag in request.tags or ()}))
+    return Selection(workflow, board, lookups, tags)
 
 
 def ticket_list(*, actor: Actor, request: ListTickets) -> TicketList:
@@ -96,33 +127,57 @@ def ticket_list(*, actor: Actor, request: ListTickets) -> TicketList:
     blocked rows. Sorted by status, the rows are read column by column: one query for each on the page.
     """
     selection = select_tickets(actor, request)
+    names, excerpt = _shape(request)
     if request.sort_by == "status":
         counts = selection.count_by_status()
         total = sum(counts.values())
-        parts = _column_parts(selection, counts, request)
+        rows = _by_column(selection, counts, request, names, excerpt)
     else:
         total = selection.count()
-        ordered = selection.rows.order_by(*_order(request.sort_by, request.sort_order))
-        parts = [ordered[request.offset : request.offset + request.limit]] if request.offset < total else []
-    names, excerpt = _shape(request)
-    rows = ticket_rows(parts, names, excerpt=excerpt)
+        order = _order(request.sort_by, request.sort_order)
+        rows = []
+        if request.offset < total:
+            rows = selection.page(names, order, excerpt=excerpt, limit=request.limit, offset=request.offset)
     return TicketList.model_construct(tickets=rows, total_count=total, has_more=request.offset + len(rows) < total)
 
 
-def ticket_rows(
-    parts: Iterable[QuerySet[Ticket]], names: Sequence[str] = ROW_NAMES, *, excerpt: bool = True
-) -> list[TicketRow]:
-    """Rows of these querysets, one after the other. A query for each, and one for blockers where there are any.
+def ticket_rows(rows: QuerySet[Ticket], names: tuple[str, ...] = ROW_NAMES, *, excerpt: bool = True) -> list[TicketRow]:
+    """Rows of any tickets. A query, and one for blockers where there are any.
 
     ``excerpt`` cuts descriptions to 200 characters, in the database.
     """
-    build = _row_builder(names, excerpt)
-    columns = [*_ALWAYS, *(_source(name, excerpt) for name in names if name != "blocked_by_ticket_ids")]
-    found = [row for part in parts for row in part.values_list(*columns)]
-    blockers: dict[str, list[str]] = {}
-    if "blocked_by_ticket_ids" in names:
-        blockers = live_blockers([row[0] for row in found if row[1]])
-    return build(found, blockers)
+    return rows_of(row_reading(rows, names, excerpt=excerpt).rows(now=timezone.now()), names, excerpt=excerpt)
+
+
+def row_reading(rows: QuerySet[Ticket], names: tuple[str, ...] = ROW_NAMES, *, excerpt: bool = True) -> Reading:
+    """The statement for what ``rows_of`` takes. Run it with ``now`` beside the query's own marks."""
+    return Reading(rows.values_list(*_expressions(names, excerpt)), convert=False)
+
+
+def rows_of(
+    found: list[tuple[Any, ...]], names: tuple[str, ...] = ROW_NAMES, *, excerpt: bool = True
+) -> list[TicketRow]:
+    """Rows out of what a ``row_reading`` returned. One query where any of them has blockers."""
+    shown = [name for name in names if name != "blocked_by_ticket_ids"]
+    # SQLite has made text of them.
+    times = [name for name in TIMES if name in names] if connection.vendor != "sqlite" else []
+    cut, with_tags, with_blockers = (
+        excerpt and "description" in names, "tags" in names, "blocked_by_ticket_ids" in names
+    )  # fmt: skip
+    blockers = live_blockers([ticket_id for ticket_id, count, *_ in found if count]) if with_blockers else {}
+    rows = []
+    for ticket_id, _, *values in found:
+        row: dict[str, Any] = dict(zip(shown, values, strict=True))
+        for name in times:
+            row[name] = time_text(row[name])
+        if with_tags:
+            row["tags"] = from_json(row["tags"])
+        if cut and len(row["description"]) > EXCERPT:
+            row["description"] = row["description"][: EXCERPT - 1] + "…"
+        if with_blockers:
+            row["blocked_by_ticket_ids"] = blockers.get(ticket_id, [])
+        rows.append(row)
+    return rows  # type: ignore[return-value]  # built by name
 
 
 def live_blockers(ticket_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -135,52 +190,57 @@ def live_blockers(ticket_ids: Sequence[str]) -> dict[str, list[str]]:
     return blockers
 
 
-def _row_builder(
-    names: Sequence[str], excerpt: bool
-) -> Callable[[list[tuple[Any, ...]], dict[str, list[str]]], list[TicketRow]]:
-    """Makes rows out of what the database returned. All that depends on the names is settled before the rows."""
-    shown = [name for name in names if name != "blocked_by_ticket_ids"]
-    times = [name for name in TIMES if name in names]
-    with_lease = bool({"lease_agent_id", "lease_expires_at"} & set(names))
-    cut = excerpt and "description" in names
-    with_blockers = "blocked_by_ticket_ids" in names
-
-    def build(found: list[tuple[Any, ...]], blockers: dict[str, list[str]]) -> list[TicketRow]:
-        now = timezone.now()
-        rows = []
-        for ticket_id, _, lease_ends, *values in found:
-            row: dict[str, Any] = dict(zip(shown, values, strict=True))
-            if with_lease and lease_ends is not None and lease_ends <= now:
-                row |= {name: None for name in ("lease_agent_id", "lease_expires_at") if name in row}
-            for name in times:
-                value = row[name]
-                if value is not None:
-                    row[name] = value.isoformat()[:-6] + "Z"
-            if cut and len(row["description"]) > EXCERPT:
-                row["description"] = row["description"][: EXCERPT - 1] + "…"
-            if with_blockers:
-                row["blocked_by_ticket_ids"] = blockers.get(ticket_id, [])
-            rows.append(row)
-        return rows  # type: ignore[return-value]  # built by name
-
-    return build
+def _filtered(workflow_id: Any, lookups: dict[str, Any], tags: Iterable[Any]) -> QuerySet[Ticket]:
+    """The tickets that these lookups leave; values may be marks."""
+    rows = Ticket.objects.filter(workflow_id=workflow_id, **lookups)
+    for tag in tags:
+        bearers = TicketTag.objects.filter(workflow_id=workflow_id, folded=tag)
+        rows = rows.filter(pk__in=bearers.values("ticket_id"))
+    return rows
 
 
-def _source(name: str, excerpt: bool) -> str | Combinable:
-    if name == "description" and excerpt:
+@functools.lru_cache(maxsize=512)
+def _list_reading(
+    names: tuple[str, ...],
+    excerpt: bool,
+    order: tuple[str, ...],
+    shape: tuple[tuple[str, int | bool | None], ...],
+    tags: int,
+) -> Reading:
+    """The statement of a list with filters of that shape. It takes its slice when it is run."""
+    lookups: dict[str, Any] = {}
+    for name, form in shape:
+        if isinstance(form, bool):
+            lookups[name] = form
+        else:
+            lookups[name] = Mark(name) if form is None else marks(name, form)
+    rows = _filtered(Mark("workflow_id"), lookups, marks("tag", tags)).order_by(*order)
+    return row_reading(rows, names, excerpt=excerpt)
+
+
+def _expressions(names: Sequence[str], excerpt: bool) -> list[str | Combinable]:
+    """What to read for these fields of a row, in their order, after what is always read."""
+    live = Q(lease_expires_at__gt=Mark("now"))
+    special: dict[str, str | Combinable] = {
+        "ticket_id": "id",
+        "lease_agent_id": Case(When(live, then=F("lease_agent_id"))),
+        "lease_expires_at": Case(When(live, then=TimeText("lease_expires_at")), output_field=TextField()),
+        **{name: TimeText(name) for name in TIMES if name != "lease_expires_at"},
+    }
+    if excerpt:
         # One more than is shown tells that there is more.
-        return Left("description", EXCERPT + 1)
-    return SOURCES.get(name, name)
+        special["description"] = Left("description", EXCERPT + 1)
+    return [*_ALWAYS, *(special.get(name, name) for name in names if name != "blocked_by_ticket_ids")]
 
 
-def _shape(request: ListTickets) -> tuple[Sequence[str], bool]:
+def _shape(request: ListTickets) -> tuple[tuple[str, ...], bool]:
     """Which fields the rows have, and whether their descriptions are cut."""
     full = request.description == "full" or (
         request.description is None and request.fields is not None and "description" in request.fields
     )
-    names: Sequence[str] = request.fields or ROW_NAMES
+    names = tuple(request.fields) if request.fields else ROW_NAMES
     if request.description == "none":
-        names = [name for name in names if name != "description"]
+        names = tuple(name for name in names if name != "description")
     return names, not full
 
 
@@ -193,21 +253,23 @@ def _order(sort_by: str, sort_order: str) -> tuple[str, ...]:
     return (f"-{sort_by}", "-number") if down else (sort_by, "number")
 
 
-def _column_parts(selection: Selection, counts: dict[str, int], request: ListTickets) -> list[QuerySet[Ticket]]:
+def _by_column(
+    selection: Selection, counts: dict[str, int], request: ListTickets, names: tuple[str, ...], excerpt: bool
+) -> list[TicketRow]:
     """The page as slices of columns. Within a column: by creation, in the same direction."""
     down = request.sort_order == "desc"
     # A column that the board lost keeps no tickets; should one be there, it comes last.
     statuses = [*selection.board.by_id, *sorted(counts.keys() - selection.board.by_id.keys())]
-    parts, skip, wanted = [], request.offset, request.limit
+    order = _order("created_at", request.sort_order)
+    rows: list[TicketRow] = []
+    skip = request.offset
     for status in reversed(statuses) if down else statuses:
-        here = counts.get(status, 0)
+        here, wanted = counts.get(status, 0), request.limit - len(rows)
         if skip < here and wanted > 0:
-            take = min(here - skip, wanted)
-            column = selection.rows.filter(status=status).order_by(*_order("created_at", request.sort_order))
-            parts.append(column[skip : skip + take])
-            wanted -= take
+            column = replace(selection, lookups={**selection.lookups, "status__in": [status]})
+            rows += column.page(names, order, excerpt=excerpt, limit=min(wanted, here - skip), offset=skip)
         skip = max(0, skip - here)
-    return parts
+    return rows
 
 
 def _columns(board: Board, texts: list[str] | None) -> list[str] | None:

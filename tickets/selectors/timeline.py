@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from tickets.schemas.reads import (
     TimelineEntry,
     TimelinePage,
 )
+from tickets.selectors.prepared import Mark, Reading
 from tickets.selectors.tickets import time_text
 
 COMMENT_FIELDS = (
@@ -84,11 +86,19 @@ def timeline(*, actor: Actor, request: ListTimeline) -> TimelinePage:
     return TimelinePage.model_construct(timeline=entries, **_page(ticket, request, total, len(entries)))
 
 
+def newest_comments(ticket_id: str, limit: int) -> list[CommentDetail]:
+    """A ticket's last comments, newest first. Two queries; one where there are none."""
+    return _with_reactions(_newest_comments(limit).rows(ticket_id=ticket_id))
+
+
+def newest_history(ticket_id: str, limit: int) -> list[HistoryEntry]:
+    """A ticket's last history rows, newest first. One query."""
+    return [_change(row) for row in _newest_history(limit).rows(ticket_id=ticket_id)]
+
+
 def comment_details(rows: QuerySet[TicketComment]) -> list[CommentDetail]:
     """Comments as every face shows them. Two queries; one where there are none."""
-    found = list(rows.values_list(*COMMENT_FIELDS))
-    reactions = reactions_of([row[0] for row in found])
-    return [_comment(row, reactions.get(row[0], {})) for row in found]
+    return _with_reactions(list(rows.values_list(*COMMENT_FIELDS)))
 
 
 def reactions_of(comment_ids: Sequence[str]) -> dict[str, dict[str, list[str]]]:
@@ -112,6 +122,23 @@ def commits_of(ticket_id: str, *, offset: int = 0, limit: int, newest_first: boo
     if source is None:
         return []
     return source.commits_of(ticket_id, offset=offset, limit=limit, newest_first=newest_first)
+
+
+@functools.cache
+def _newest_comments(limit: int) -> Reading:
+    rows = TicketComment.objects.filter(ticket_id=Mark("ticket_id")).order_by("-created_at", "-id")
+    return Reading(rows.values_list(*COMMENT_FIELDS)[:limit])
+
+
+@functools.cache
+def _newest_history(limit: int) -> Reading:
+    rows = TicketHistory.objects.filter(ticket_id=Mark("ticket_id")).order_by("-id")
+    return Reading(rows.values_list(*HISTORY_FIELDS)[:limit])
+
+
+def _with_reactions(rows: list[tuple[Any, ...]]) -> list[CommentDetail]:
+    reactions = reactions_of([row[0] for row in rows])
+    return [_comment(row, reactions.get(row[0], {})) for row in rows]
 
 
 def _comment(row: tuple[Any, ...], reactions: dict[str, list[str]]) -> CommentDetail:

@@ -1,0 +1,87 @@
+"""Queries for values, compiled once: Django takes longer to compile a statement than SQLite to answer it.
+
+A query is built with ``Mark("name")`` where a value will stand; ``Reading`` keeps its statement and is run with
+the values. What is compiled must not depend on them: an ``IN`` of three marks is another query than one of four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Expression, Func, QuerySet, TextField
+from django.db.models.sql.compiler import SQLCompiler
+
+
+class Mark(Expression):
+    """Stands in a query for a value that is given when it runs."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(output_field=TextField())
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        return "%s", (self,)
+
+    # Each is itself alone: sets of values in an IN compare them.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class TimeText(Func):
+    """A time in ISO 8601 with ``Z``, where the database can make that cheaply; else as it is.
+
+    SQLite stores times as text in UTC, so that reading them as times only to write them again is avoidable.
+    """
+
+    arity = 1
+    template = "%(expressions)s"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="replace(%(expressions)s, ' ', 'T') || 'Z'", **context)
+
+
+class Reading:
+    """A compiled query for tuples. Safe to share between threads."""
+
+    def __init__(self, query: QuerySet[Any, Any], *, convert: bool = True) -> None:
+        """``query`` ends in ``values_list``. Without ``convert`` values come as the driver has them."""
+        compiler = query.query.get_compiler(connection=connection)
+        self._sql, self._parameters = compiler.as_sql()
+        self._compiler = compiler
+        self._converters = compiler.get_converters([column[0] for column in compiler.select]) if convert else {}
+
+    def rows(self, **values: Any) -> list[tuple[Any, ...]]:
+        """The rows for these values of the marks. One query."""
+        return self.run(values)
+
+    def run(self, values: Mapping[str, Any], *, limit: int | None = None, offset: int = 0) -> list[tuple[Any, ...]]:
+        """``rows`` with a slice; a query that was compiled with a slice takes none here. One query."""
+        parameters = [_adapted(values[p.name]) if isinstance(p, Mark) else p for p in self._parameters]
+        sql = self._sql
+        if limit is not None:
+            sql += " LIMIT %s OFFSET %s"
+            parameters += (limit, offset)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+        if not self._converters:
+            return found
+        return [tuple(row) for row in self._compiler.apply_converters(found, self._converters)]
+
+
+def marks(name: str, count: int) -> list[Mark]:
+    """That many marks for the values of an ``IN``, to be given as ``numbered(name, values)``."""
+    return [Mark(f"{name}.{place}") for place in range(count)]
+
+
+def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """The values for ``marks(name, len(values))``."""
+    return {f"{name}.{place}": value for place, value in enumerate(values)}
+
+
+def _adapted(value: Any) -> Any:
+    return connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
