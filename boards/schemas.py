@@ -11,6 +11,8 @@ from tickets.schemas.base import Answer, Request, WriteRequest
 
 
 class GetBoard(Request):
+    """A workflow's board with the number of tickets per column."""
+
     workflow_id: str | None = Field(default=None, max_length=100)
 
 

@@ -197,9 +197,9 @@ def default_board(name: str = "Board") -> Board:
 def _with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
     board = dict(data)
     board.setdefault("name", "Board")
-    columns = [dict(c) if isinstance(c, Mapping) else c for c in board.get("columns") or []]
-    if columns and all(isinstance(column, dict) for column in columns):
-        board["columns"] = _sorted_with_categories(columns)
+    columns = board.get("columns")
+    if isinstance(columns, (list, tuple)) and columns and all(isinstance(column, Mapping) for column in columns):
+        board["columns"] = _sorted_with_categories([dict(column) for column in columns])
     kinds = board.get("ticket_types")
     if isinstance(kinds, (list, tuple)):
         # The design's table holds plain ids; its SDK holds objects.
@@ -209,8 +209,9 @@ def _with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
         ]
     # The design's table keeps the switches as columns of their own beside the rest.
     loose = {name: board.pop(name) for name in list(board) if name in SETTING_NAMES}
-    if loose:
-        board["settings"] = {**loose, **(board.get("settings") or {})}
+    named = board.get("settings")
+    if loose and (named is None or isinstance(named, Mapping)):
+        board["settings"] = {**loose, **(named or {})}
     if board.get("settings") is None:
         board.pop("settings", None)
     _default_choices(board)

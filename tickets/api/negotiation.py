@@ -36,7 +36,6 @@ def page_or_api(page: View, api: View) -> View:
 
     # The API's view checks CSRF itself, where it goes by the session; a page is only read.
     choose.csrf_exempt = True  # type: ignore[attr-defined]
-    choose.cls = getattr(api, "cls", None)  # type: ignore[attr-defined]
     return choose
 
 

@@ -25,7 +25,10 @@ def dump(data: Any, *, indent: int | None = None) -> bytes:
 
 def json_response(data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An answer without the browsable API around it."""
-    return HttpResponse(dump(data), status=status, content_type="application/json", headers=dict(headers or {}))
+    response = HttpResponse(dump(data), status=status, content_type="application/json", headers=dict(headers or {}))
+    # A refusal is an answer, and no event for the server's log.
+    response._has_been_logged = status < 500  # type: ignore[attr-defined]
+    return response
 
 
 class JSONRenderer(BaseRenderer):

@@ -70,6 +70,7 @@ class Schema(ApiView):
     """The OpenAPI schema: JSON, or YAML with ``?format=yaml``. Open to all: it holds no data."""
 
     schema = None  # type: ignore[assignment]
+    methods = ("get",)
     renderers: ClassVar[dict[str, Any]] = {"json": OpenApiJsonRenderer, "yaml": OpenApiYamlRenderer}
 
     def _respond(self, request: HttpRequest, path: dict[str, str]) -> HttpResponseBase:

@@ -43,7 +43,7 @@ class ApiView(APIView):
     authentication_classes = (BearerAuthentication, HumanSessionAuthentication)
     permission_classes = (IsAuthenticated,)
     renderer_classes = (JSONRenderer, BrowsableAPIRenderer)
-    methods: ClassVar[tuple[str, ...]] = ("get",)
+    methods: ClassVar[tuple[str, ...]] = ()
 
     def handle(self, request: HttpRequest, actor: Actor, **path: str) -> Answer:
         """The answer to the request. Raises DomainError."""

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from tickets.errors import DomainError, Invalid, unknown_field
 from tickets.rules import PRIORITIES
@@ -27,6 +37,16 @@ def _folded(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _within_calendar(value: datetime) -> datetime:
+    """In UTC, whose calendar may end a day before the given zone's. Raises ValueError."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range") from None
+
+
+# A point in time as callers write it: ISO 8601 with a zone.
+Moment = Annotated[AwareDatetime, AfterValidator(_within_calendar)]
 Timestamp = Annotated[datetime, PlainSerializer(utc_text, return_type=str)]
 Priority = Annotated[
     str, BeforeValidator(_folded), Field(pattern=f"^({'|'.join(PRIORITIES)})$", description=", ".join(PRIORITIES))
@@ -120,6 +140,8 @@ def check_text(value: Any, path: str = "", depth: int = 0) -> None:
 def explain(error: ValidationError, model: type[BaseModel]) -> DomainError:
     """The first fault of a validation as a domain error, all of them in ``details`` where there are more."""
     faults = error.errors(include_url=False, include_context=True, include_input=False)
+    # A misspelt name is why the right one is missing, so it comes first.
+    faults.sort(key=lambda fault: fault["type"] != "extra_forbidden")
     first = _explain_one(faults[0], model)
     if len(faults) > 1:
         first.extra["details"] = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tickets.errors import Invalid
 from tickets.ids import ID_PATTERN, PREFIX_PATTERN, RESERVED_PREFIXES
-from tickets.schemas.base import Answer, Timestamp, WriteRequest
+from tickets.schemas.base import Answer, Moment, Timestamp, WriteRequest
 from tickets.schemas.tickets import trimmed
 
 ChosenId = Annotated[str, Field(pattern=ID_PATTERN, description="Letters, digits and . _ : -; at most 100.")]
@@ -121,7 +121,7 @@ class IssueToken(WriteRequest):
     label: str = Field(default="", max_length=100)
     is_gateway: bool = False
     is_operator: bool = False
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class TokenDetail(BaseModel):

@@ -104,11 +104,16 @@ def require_operator(actor: Actor) -> None:
 
 def checked_repository(path: str) -> str:
     """An existing folder under the allowed root, resolved. Raises Invalid; nothing else is told of the disk."""
-    folder = Path(path).expanduser()
-    folder = (folder if folder.is_absolute() else settings.REPOSITORY_ROOT / folder).resolve()
-    if not folder.is_relative_to(settings.REPOSITORY_ROOT) or not folder.is_dir():
+    try:
+        folder = Path(path).expanduser()
+        folder = (folder if folder.is_absolute() else settings.REPOSITORY_ROOT / folder).resolve()
+        allowed = folder.is_relative_to(settings.REPOSITORY_ROOT) and folder.is_dir()
+    except (OSError, RuntimeError):
+        # Too long a name, a loop of links, a home folder of nobody.
+        allowed, folder = False, settings.REPOSITORY_ROOT
+    if not allowed:
         raise Invalid(
-            f"{path!r} is no folder under the allowed root. HEPHAESTUS_REPOSITORY_ROOT sets that root.",
+            f"{path[:200]!r} is no folder under the allowed root. HEPHAESTUS_REPOSITORY_ROOT sets that root.",
             field="repositories",
         )
     return str(folder)
