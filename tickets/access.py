@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from tickets.errors import Forbidden, IdentityMismatch, Invalid, NotFound, Unaut
 from tickets.ids import parse_ticket_reference
 from tickets.models import Agent, AgentKind, AgentToken, Membership, Role, Ticket, Workflow
 from tickets.models.agents import hash_token
+from tickets.rows import Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -166,10 +168,10 @@ def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER
     """
     if not workflow_id:
         return _implied_workflow(actor, role, lock=lock)
-    found = visible_workflows(actor, role).filter(pk=workflow_id)
-    workflow = (found.select_for_update(of=("self",), no_key=True) if lock else found).first()
-    if workflow is not None:
-        return workflow
+    query = _workflow_by_id(role, actor.is_superuser, actor.via_agent_id is not None, lock)
+    found = query.rows(workflow_id=workflow_id, agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or "")
+    if found:
+        return found[0]
     if visible_workflows(actor).filter(pk=workflow_id).exists():
         raise Forbidden(f"This needs the role {role.value} in workflow {workflow_id!r}.")
     raise NotFound(f"No workflow {workflow_id!r} that you are a member of.", field="workflow_id")
@@ -189,15 +191,17 @@ def find_ticket(
     candidates where a prefix fits several.
     """
     parsed = parse_ticket_reference(reference, field=field)
-    tickets = visible_tickets(actor, role).select_related("workflow")
-    if workflow_id is not None:
-        tickets = tickets.filter(workflow_id=workflow_id)
-    if parsed.id:
-        found = list(tickets.filter(id=parsed.id))
-    else:
-        found = list(tickets.filter(key=parsed.key)) if parsed.key else []
-        if not found and parsed.id_prefix:
-            found = list(tickets.filter(id__startswith=parsed.id_prefix)[: MAX_CANDIDATES + 1])
+    found = []
+    if parsed.id or parsed.key:
+        query = _ticket_by("id" if parsed.id else "key", role, actor.is_superuser, actor.via_agent_id is not None)
+        value = parsed.id or parsed.key or ""
+        found = query.rows(value=value, agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or "")
+        found = [ticket for ticket in found if workflow_id in (None, ticket.workflow_id)]
+    if not found and parsed.id_prefix:
+        tickets = visible_tickets(actor, role).select_related("workflow")
+        if workflow_id is not None:
+            tickets = tickets.filter(workflow_id=workflow_id)
+        found = list(tickets.filter(id__startswith=parsed.id_prefix)[: MAX_CANDIDATES + 1])
     if not found and role.level > 0:
         ticket = find_ticket(actor, reference, workflow_id=workflow_id, field=field)
         raise Forbidden(f"This needs the role {role.value} in workflow {ticket.workflow_id!r}.")
@@ -243,6 +247,33 @@ def member_agent(workflow_id: str, agent_id: str, *, field: str) -> Agent:
     if agent is None:
         raise Invalid(f"{agent_id!r} is no member of workflow {workflow_id!r}. Add it as a member first.", field=field)
     return agent
+
+
+@functools.cache
+def _ticket_by(field: str, role: Role, is_superuser: bool, has_gateway: bool) -> Prepared[Ticket]:
+    """The query of ``visible_tickets`` for one ticket, with its workflow."""
+
+    def build(value: str, agent_id: str, via_agent_id: str) -> QuerySet[Ticket]:
+        actor = _placeholder(agent_id, via_agent_id if has_gateway else None, is_superuser)
+        return visible_tickets(actor, role).select_related("workflow").filter(**{field: value})
+
+    return Prepared(build, "value", "agent_id", "via_agent_id")
+
+
+@functools.cache
+def _workflow_by_id(role: Role, is_superuser: bool, has_gateway: bool, lock: bool) -> Prepared[Workflow]:
+    """The query of ``visible_workflows`` for one workflow."""
+
+    def build(workflow_id: str, agent_id: str, via_agent_id: str) -> QuerySet[Workflow]:
+        actor = _placeholder(agent_id, via_agent_id if has_gateway else None, is_superuser)
+        found = visible_workflows(actor, role).filter(pk=workflow_id).order_by()
+        return found.select_for_update(of=("self",), no_key=True) if lock else found
+
+    return Prepared(build, "workflow_id", "agent_id", "via_agent_id")
+
+
+def _placeholder(agent_id: str, via_agent_id: str | None, is_superuser: bool) -> Actor:
+    return Actor(agent_id=agent_id, kind=AgentKind.AI, via_agent_id=via_agent_id, is_superuser=is_superuser)
 
 
 def _member(path: str, agent_id: str, role: Role) -> dict[str, Any]:

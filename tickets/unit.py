@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tickets import ports
+from tickets import ports, rows
 from tickets.access import Actor, find_ticket, workflow_for
 from tickets.errors import Conflict, Forbidden, LeaseLost
 from tickets.ids import new_id
@@ -159,7 +159,7 @@ class Unit:
         ticket.key = f"{self.workflow.key_prefix}-{ticket.number}"
         self.workflow.next_number += 1
         self._workflow_changed = True
-        ticket.save(force_insert=True)
+        rows.insert([ticket])
         self._tickets[ticket.id] = ticket
         self._created.append(ticket)
 
@@ -221,7 +221,7 @@ class Unit:
         attachments: list[str] | None = None,
     ) -> TicketComment:
         """Add a comment with its history row and event."""
-        comment = TicketComment.objects.create(
+        comment = TicketComment(
             id=new_id("comment"),
             ticket_id=ticket.id,
             agent_id=self.actor.agent_id,
@@ -233,6 +233,7 @@ class Unit:
             mentions=mentions or [],
             attachments=attachments or [],
         )
+        rows.insert([comment])
         self.touch(ticket, comment_count=ticket.comment_count + 1)
         excerpt = text if len(text) <= 200 else text[:199] + "…"
         # Not the text: a deleted comment's text must not live on in the append-only history.
@@ -253,22 +254,16 @@ class Unit:
                 ticket.updated_at = self.now
                 fields |= {"version", "updated_at"}
             if fields:
-                ticket.save(update_fields=fields, force_update=True)
-        if self._history:
-            TicketHistory.objects.bulk_create(self._history)
+                rows.update(ticket, fields)
+        rows.insert(self._history)
         for event in self._events:
             if event.ticket_id in self._tickets:
                 event.data["version"] = self._tickets[event.ticket_id].version
-        if self._events:
-            Event.objects.bulk_create(self._events)
+        rows.insert(self._events)
         if self._workflow_changed or self._history:
             workflow = self.workflow
-            Workflow.objects.filter(pk=workflow.pk).update(
-                next_number=workflow.next_number,
-                event_seq=workflow.event_seq,
-                board_revision=workflow.board_revision,
-                updated_at=self.now,
-            )
+            workflow.updated_at = self.now
+            rows.update(workflow, ("next_number", "event_seq", "board_revision", "updated_at"))
             if self._events:
                 self._announce(workflow.id, workflow.event_seq)
         self._changed, self._created, self._history, self._events = {}, [], [], []

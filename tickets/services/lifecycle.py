@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.db.models import F
 
+from tickets import rows
 from tickets.errors import Blocked, PendingReview, TransitionNotAllowed, WipLimit, not_one_of
 from tickets.models import ApprovalStatus, Claim, ClaimEnd, StatusPeriod, Ticket
 from tickets.models.tickets import VISIBLE_APPROVALS
@@ -84,12 +85,13 @@ def check_wip(unit: Unit, target: str, *, field: str = "new_status") -> list[str
 
 def start_period(unit: Unit, ticket: Ticket) -> None:
     """Begin the ticket's stay in the column where it is."""
-    StatusPeriod.objects.create(
+    period = StatusPeriod(
         ticket_id=ticket.id,
         status=ticket.status,
         category=unit.board.category(ticket.status),
         entered_at=unit.now,
     )
+    rows.insert([period])
 
 
 def enter_column(unit: Unit, ticket: Ticket, target: str, *, rank: str | None = None) -> list[str]:

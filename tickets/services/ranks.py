@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db import connection
 from fractional_indexing import generate_key_between, generate_n_keys_between
 
 from tickets.errors import Invalid
@@ -14,10 +15,14 @@ RESPREAD_LENGTH = 200
 
 def rank_at_end(workflow_id: str, status: str) -> str:
     """A rank below all tickets of the column. One indexed query."""
-    last = (
-        Ticket.objects.filter(workflow_id=workflow_id, status=status).order_by("-rank").values_list("rank", flat=True)
-    )
-    rank: str = generate_key_between(last.first(), None)
+    # Not a queryset: each new ticket and each move asks this, and compiling it took longer than all the rest.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rank FROM tickets WHERE workflow_id = %s AND status = %s ORDER BY rank DESC LIMIT 1",
+            [workflow_id, status],
+        )
+        last = cursor.fetchone()
+    rank: str = generate_key_between(last[0] if last else None, None)
     return rank
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tickets import ports
+from tickets import ports, rows
 from tickets.access import Actor, find_tickets, member_agent, workflow_for
 from tickets.errors import Duplicate, Invalid, not_one_of
 from tickets.ids import new_id
@@ -236,9 +236,11 @@ def _merged(current: list[str], updates: TicketUpdates, name: str) -> list[str] 
 
 
 def _write_tags(ticket: Ticket) -> None:
-    TicketTag.objects.bulk_create(
-        TicketTag(ticket_id=ticket.id, workflow_id=ticket.workflow_id, name=tag, folded=tag.casefold())
-        for tag in ticket.tags
+    rows.insert(
+        [
+            TicketTag(ticket_id=ticket.id, workflow_id=ticket.workflow_id, name=tag, folded=tag.casefold())
+            for tag in ticket.tags
+        ]
     )
 
 
