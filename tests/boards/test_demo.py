@@ -1,0 +1,209 @@
+"""The demo: true history, every state of a board, commits that exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db.models import Count
+
+from boards.demo import checkout
+from boards.demo.content import CommitRule, read_boards
+from boards.demo.layout import Demo, demo_lay_out
+from gitlinks.models import TicketCommit
+from gitlinks.repository import RepositoryUnreadable, lies_within, read_commits
+from tickets.access import authenticate_token
+from tickets.models import Agent, Event, StatusPeriod, Ticket, TicketComment, Workflow
+from tickets.schemas.tickets import CreateTicket, NextTicket
+from tickets.selectors.replay import present, replay
+from tickets.services.blocking import live_blocker_ids
+from tickets.services.claims import ticket_next
+from tickets.services.tickets import ticket_create
+
+MAIN = "demo-hephaestus"
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, settings: Any) -> Path:
+    """A checkout of the project's shape with a history of its own."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    for name, subject in [
+        ("tickets/models/tickets.py", "Add models"),
+        ("tickets/services/claims.py", "Add claims"),
+        ("README.md", "Say how to start"),
+    ]:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("one\ntwo\n", encoding="utf-8")
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "-m", f"{subject}\n\nBecause \x01 of it.")
+    settings.BASE_DIR, settings.REPOSITORY_ROOT = folder, tmp_path
+    return folder
+
+
+@pytest.fixture
+def demo(db: None, repository: Path) -> Demo:
+    laid_out = demo_lay_out()
+    assert laid_out is not None
+    return laid_out
+
+
+def test_every_history_replays_and_events_have_no_gap(demo: Demo) -> None:
+    for ticket in Ticket.objects.all():
+        assert replay(ticket.history.order_by("id")) == present(ticket, live_blocker_ids(ticket.id)), ticket
+        assert ticket.comment_count == ticket.comments.count()
+        assert ticket.commit_count == ticket.commits.count()
+    for workflow in Workflow.objects.all():
+        numbers = list(Event.objects.filter(workflow=workflow).order_by("seq").values_list("seq", flat=True))
+        assert numbers == list(range(1, workflow.event_seq + 1))
+
+
+def test_it_shows_every_state_that_a_board_can_show(demo: Demo) -> None:
+    tickets = Ticket.objects.filter(workflow_id=MAIN)
+    per_column = dict(tickets.order_by().values_list("status").annotate(Count("id")))
+    assert set(per_column) == {"backlog", "todo", "in_progress", "review", "done"}
+    assert tickets.filter(open_blocker_count__gt=0).exists()
+    assert tickets.filter(is_manually_blocked=True).exclude(blocked_reason="").exists()
+    assert tickets.filter(is_resolved=True, completed_at__isnull=False, started_at__isnull=False).exists()
+    assert tickets.filter(lease_agent__isnull=False).count() >= 2
+    assert tickets.filter(parent_ticket__isnull=False).count() > 15
+    assert set(tickets.values_list("priority", flat=True)) == {"critical", "high", "medium", "low"}
+    assert set(tickets.values_list("ticket_type", flat=True)) == {"bug", "feature", "improvement", "task", "spike"}
+    assert TicketComment.objects.filter(parent__isnull=False, ticket__workflow_id=MAIN).exists()
+    assert TicketComment.objects.filter(reactions__isnull=False).exists()
+    states = set(Ticket.objects.values_list("approval_status", flat=True))
+    assert states == {"none", "approved", "rejected", "pending_review"}
+    assert StatusPeriod.objects.filter(ticket__workflow_id=MAIN, category="active", left_at__isnull=False).exists()
+
+
+def test_mentions_name_tickets_and_agents_that_exist(demo: Demo) -> None:
+    for comment in TicketComment.objects.all():
+        assert "[[" not in comment.comment_text
+        for key in re.findall(r"#([A-Z]+-\d+)", comment.comment_text):
+            assert Ticket.objects.get(key=key).id in comment.mentions
+
+
+def test_ids_begin_with_demo_and_texts_are_worth_reading(demo: Demo) -> None:
+    assert all(id_.startswith("demo-") for id_ in Workflow.objects.values_list("id", flat=True))
+    agents = Agent.objects.exclude(kind="system").exclude(user__isnull=False).values_list("id", flat=True)
+    assert all(id_.startswith("demo-") for id_ in agents)
+    assert all(len(ticket.description) >= 40 for ticket in Ticket.objects.filter(workflow_id=MAIN))
+    assert Workflow.objects.get(pk=MAIN).key_prefix == "TKT"
+
+
+def test_the_printed_agent_finds_work_and_creates_without_review(demo: Demo) -> None:
+    actor = authenticate_token(demo.token)
+    answer = ticket_next(actor=actor, request=NextTicket())
+    assert answer.ticket_id is not None
+    request = CreateTicket(title="Made by hand", description="Through the printed token.")
+    assert ticket_create(actor=actor, request=request).approval_status == "none"
+
+
+def test_the_administrator_is_made_once(db: None, repository: Path) -> None:
+    get_user_model().objects.create_superuser("boss", password="secret")
+    laid_out = demo_lay_out()
+    assert laid_out is not None
+    assert (laid_out.username, laid_out.password) == ("boss", None)
+    assert get_user_model().objects.count() == 1
+
+
+def test_commits_are_those_of_the_checkout_that_touch_the_tickets_files(demo: Demo, repository: Path) -> None:
+    log = git(repository, "log", "--format=%H %s").splitlines()
+    subjects = dict(line.split(" ", 1) for line in log)
+    linked = {(row.ticket.title, row.commit_sha): row for row in TicketCommit.objects.select_related("ticket")}
+    assert {sha for _, sha in linked} <= set(subjects)
+    titles: dict[str, set[str]] = {subjects[sha]: set() for sha in subjects}
+    for title, sha in linked:
+        titles[subjects[sha]].add(title)
+    assert any("Models" in title for title in titles["Add models"])
+    assert any("Claims" in title for title in titles["Add claims"])
+    assert titles["Say how to start"] == set()
+    row = next(row for (_, sha), row in linked.items() if subjects[sha] == "Add models")
+    assert row.files_list == ["tickets/models/tickets.py"]
+    assert (row.files_changed, row.insertions, row.deletions) == (1, 2, 0)
+    assert (row.author_name, row.link_method) == ("Ada", "auto_detected")
+    assert row.commit_message == "Add models\n\nBecause \x01 of it."
+    assert Workflow.objects.get(pk=MAIN).repositories == [str(repository)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("lack", ["no repository", "outside the root", "a broken repository", "no git"])
+def test_without_readable_commits_the_demo_goes_without(
+    lack: str, repository: Path, settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    match lack:
+        case "no repository":
+            (repository / ".git").rename(tmp_path / "elsewhere")
+        case "outside the root":
+            settings.REPOSITORY_ROOT = repository / "tickets"
+        case "a broken repository":
+            (repository / ".git" / "HEAD").write_text("nonsense", encoding="utf-8")
+        case "no git":
+            monkeypatch.setenv("PATH", str(tmp_path))
+    assert demo_lay_out() is not None
+    assert not TicketCommit.objects.exists()
+    assert Ticket.objects.filter(workflow_id=MAIN).count() == len(read_boards()[0].tickets)
+
+
+def test_a_worktree_whose_repository_lies_outside_the_root_is_not_read(repository: Path, tmp_path: Path) -> None:
+    inside = tmp_path / "root" / "worktree"
+    git(repository, "worktree", "add", "--quiet", str(inside))
+    assert lies_within(inside, tmp_path)
+    assert not lies_within(inside, tmp_path / "root")
+
+
+def test_a_rule_means_files_below_a_path_or_words_of_the_subject(repository: Path) -> None:
+    commits = read_commits(repository, limit=10)[::-1]
+
+    def found(**rule: list[str]) -> list[str]:
+        return [commit.subject for commit in checkout.commits_of(CommitRule(**rule), commits)]
+
+    assert found(paths=["tickets/"]) == ["Add models", "Add claims"]
+    assert found(words=["how to start"]) == ["Say how to start"]
+    assert found(paths=["boards/"], words=["Because"]) == []
+
+
+def test_nothing_of_a_repositorys_configuration_is_run(repository: Path, tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\n", encoding="utf-8")
+    trap.chmod(0o755)
+    for name in ("core.fsmonitor", "core.pager", "diff.external", "diff.x.textconv", "gpg.program", "diff.x.command"):
+        git(repository, "config", name, str(trap))
+    git(repository, "config", "log.showSignature", "true")
+    git(repository, "config", "core.alternateRefsCommand", str(trap))
+    (repository / ".git" / "info" / "attributes").write_text("* diff=x\n", encoding="utf-8")
+    assert len(read_commits(repository, limit=10)) == 3
+    assert lies_within(repository, tmp_path)
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_folder_that_is_no_repository_is_unreadable(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(RepositoryUnreadable):
+            read_commits(folder, limit=1)
+
+
+def test_odd_commits_are_read_as_git_has_them(repository: Path) -> None:
+    (repository / 'a b\t"ü').write_text("x", encoding="utf-8")
+    (repository / "binary").write_bytes(b"\0\1\2")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "Odd names")
+    git(repository, "commit", "--quiet", "--allow-empty", "--allow-empty-message", "-m", "")
+    git(repository, "rm", "--quiet", "README.md")
+    git(repository, "commit", "--quiet", "-m", "1\t2\tlooks like a count")
+    newest, empty, odd = read_commits(repository, limit=3)
+    assert (newest.subject, newest.files, newest.deletions) == ("1\t2\tlooks like a count", ("README.md",), 2)
+    assert (empty.message, empty.files) == ("", ())
+    assert (set(odd.files), odd.insertions) == ({'a b\t"ü', "binary"}, 1)
