@@ -1,0 +1,38 @@
+"""The ASGI application: static files and Django over HTTP, live events over WebSocket."""
+
+from __future__ import annotations
+
+import os
+from typing import cast
+
+import django
+import environ
+from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+from channels.routing import ProtocolTypeRouter
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hephaestus_site.settings")
+django.setup(set_prefix=False)
+
+from hephaestus_site.handler import RequestHandler  # noqa: E402 - needs the app registry
+from hephaestus_site.static_files import StaticFiles  # noqa: E402
+from tickets.routing import websockets  # noqa: E402
+
+# One interpreter runs Python in one thread at a time: more threads only help those that wait for
+# the disk, git or another writer.
+THREADS = environ.Env().int("HEPHAESTUS_THREADS", default=8)
+
+
+async def lifespan(_scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Acknowledge start and stop: nothing here needs either, but servers wait for the answer."""
+    while (await receive())["type"] == "lifespan.startup":
+        await send({"type": "lifespan.startup.complete"})
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+application = ProtocolTypeRouter(
+    {
+        "http": StaticFiles(cast(ASGI3Application, RequestHandler(THREADS))),
+        "websocket": websockets,
+        "lifespan": lifespan,
+    }
+)
