@@ -1,0 +1,77 @@
+"""Who opens a WebSocket, and from which page."""
+
+from __future__ import annotations
+
+import io
+from importlib import import_module
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.exceptions import DisallowedHost
+from django.core.handlers.asgi import ASGIRequest
+from django.utils.http import is_same_domain
+
+from tickets.access import Actor, actor_for_user, authenticate_token
+from tickets.errors import Forbidden, Unauthenticated
+
+
+class Handshake(ASGIRequest):
+    """The HTTP request by which a WebSocket opens, as Django reads requests."""
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        scheme = {"wss": "https"}.get(scope.get("scheme", "ws"), "http")
+        super().__init__({**scope, "method": "GET", "scheme": scheme}, io.BytesIO())
+
+    @property
+    def token(self) -> str | None:
+        """The bearer token of the ``Authorization`` header; None without such a header."""
+        header = self.headers.get("Authorization")
+        if header is None:
+            return None
+        scheme, _, token = header.strip().partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def check_origin(request: Handshake) -> None:
+    """Raise Forbidden for a page of another site, and for a session without the page's origin.
+
+    Browsers send cookies with WebSockets from any page, and name the page in Origin.
+    """
+    try:
+        own = f"{request.scheme}://{request.get_host()}"
+    except DisallowedHost as error:
+        raise Forbidden("This host is not among HEPHAESTUS_ALLOWED_HOSTS.", field="Host") from error
+    origin = request.headers.get("Origin")
+    if origin is None:
+        if request.token is None:
+            raise Forbidden("A session may open this socket only from one of the site's pages: Origin is missing.")
+    elif origin.lower() != own.lower() and not any(
+        _trusts(trusted, origin) for trusted in settings.CSRF_TRUSTED_ORIGINS
+    ):
+        raise Forbidden(f"The origin {origin!r} may not open this socket.", field="Origin")
+
+
+def authenticate(request: Handshake) -> Actor:
+    """The actor behind the token or the session. Raises Unauthenticated."""
+    if request.token is not None:
+        return authenticate_token(request.token)
+    key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    user = get_user(request)
+    if not key or not user.is_authenticated or not user.is_active:
+        raise Unauthenticated("Sign in, or send a token as 'Authorization: Bearer …'.")
+    return actor_for_user(user)
+
+
+def _trusts(trusted: str, origin: str) -> bool:
+    """Whether an entry of CSRF_TRUSTED_ORIGINS, such as ``https://*.example.org``, covers the origin."""
+    if "*" not in trusted:
+        return trusted.lower() == origin.lower()
+    try:
+        given = urlsplit(origin)
+    except ValueError:
+        return False
+    pattern = urlsplit(trusted)
+    return given.scheme == pattern.scheme and is_same_domain(given.netloc, pattern.netloc.lstrip("*"))
