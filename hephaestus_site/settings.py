@@ -34,7 +34,6 @@ TRACKING_BY_DEFAULT = FILE_CONFIG.ticket_tracking.enabled
 MAX_BODY_BYTES = 1024 * 1024
 
 INSTALLED_APPS = [
-    "daphne",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -55,6 +54,7 @@ INSTALLED_APPS = [
     "gitlinks",
     "boards",
     "mcp_bridge",
+    "hephaestus_site",
 ]
 
 MIDDLEWARE = [
