@@ -6,6 +6,7 @@ in the order of an index (``tickets_column``, ``tickets_final_column``) and no f
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from tickets.models import ApprovalStatus, Ticket, TicketDependency, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import Board, Column
 from tickets.selectors.counts import status_counts
+from tickets.selectors.prepared import Mark, Reading
 
 FIELDS = (
     "id", "key", "number", "status", "ticket_type", "priority", "title", "tags", "rank", "version", "created_at",
@@ -144,7 +146,7 @@ def cards_of(workflow: Workflow, ticket_ids: Sequence[str]) -> list[Card]:
 
     A ticket that is missing from the answer is not on the board: rejected, expired or of another workflow.
     """
-    rows = _on_board(workflow).filter(pk__in=list(ticket_ids)[:MAX_CARDS])
+    rows = _on_board(workflow.id).filter(pk__in=list(ticket_ids)[:MAX_CARDS])
     cards = {card.id: card for card in _cards(rows)}
     return _with_blockers([cards[ticket_id] for ticket_id in dict.fromkeys(ticket_ids) if ticket_id in cards])
 
@@ -157,20 +159,31 @@ def cursor_of(column: Column, card: Card) -> str:
 
 
 def _page(workflow: Workflow, column: Column, *, after: str | None, limit: int) -> CardPage:
-    rows = _on_board(workflow).filter(status=column.id)
-    if column.category == "final":
-        # Whatever is in a final column has its time; the index of that order holds nothing else.
-        rows = rows.filter(completed_at__isnull=False).order_by("-completed_at", "-number")
-        if after is not None:
-            rows = rows.filter(_completed_before(after))
+    is_final = column.category == "final"
+    if after is None:
+        now = timezone.now()
+        found = _first_cards(is_final, limit + 1).rows(workflow_id=workflow.id, status=column.id)
+        cards = [_card(row, now) for row in found]
     else:
-        rows = rows.order_by("rank", "number")
-        if after is not None:
-            rows = rows.filter(_ranked_after(after))
-    cards = _cards(rows[: limit + 1])
+        rows = _in_order(_on_board(workflow.id).filter(status=column.id), is_final)
+        cards = _cards(rows.filter(_completed_before(after) if is_final else _ranked_after(after))[: limit + 1])
     more = len(cards) > limit
     cards = cards[:limit]
     return CardPage(cards, cursor_of(column, cards[-1]) if more else None)
+
+
+@functools.lru_cache(maxsize=64)
+def _first_cards(is_final: bool, limit: int) -> Reading:
+    """The statement of a column's first cards, which every look at a board runs once for each column."""
+    rows = _on_board(Mark("workflow_id")).filter(status=Mark("status"))
+    return Reading(_in_order(rows, is_final).values_list(*FIELDS)[:limit])
+
+
+def _in_order(rows: QuerySet[Ticket], is_final: bool) -> QuerySet[Ticket]:
+    if is_final:
+        # Whatever is in a final column has its time; the index of that order holds nothing else.
+        return rows.filter(completed_at__isnull=False).order_by("-completed_at", "-number")
+    return rows.order_by("rank", "number")
 
 
 def _ranked_after(cursor: str) -> Q:
@@ -203,8 +216,8 @@ def _broken(cursor: str) -> Invalid:
     return Invalid(f"{cursor[:60]!r} is not a cursor of this column.", field="after")
 
 
-def _on_board(workflow: Workflow) -> QuerySet[Ticket]:
-    return Ticket.objects.filter(workflow_id=workflow.id, approval_status__in=VISIBLE_APPROVALS)
+def _on_board(workflow_id: str | Mark) -> QuerySet[Ticket]:
+    return Ticket.objects.filter(workflow_id=workflow_id, approval_status__in=VISIBLE_APPROVALS)
 
 
 def _cards(rows: QuerySet[Ticket]) -> list[Card]:
@@ -214,7 +227,7 @@ def _cards(rows: QuerySet[Ticket]) -> list[Card]:
 
 def _card(row: tuple[Any, ...], now: datetime) -> Card:
     *plain, assignee_id, name, kind = row
-    values = dict(zip(ROW_FIELDS, plain, strict=True))
+    values: dict[str, Any] = dict(zip(ROW_FIELDS, plain, strict=True))
     if values["lease_expires_at"] is not None and values["lease_expires_at"] <= now:
         values["lease_agent_id"] = values["lease_expires_at"] = None
     return Card(**values, assignee=Assignee(assignee_id, name, kind) if assignee_id else None)

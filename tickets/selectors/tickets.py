@@ -26,12 +26,15 @@ from tickets.models import Ticket, TicketDependency, TicketTag, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import Board
 from tickets.schemas.reads import EXCERPT, NOBODY, ROW_NAMES, ListTickets, TicketFilters, TicketList, TicketRow
-from tickets.selectors.counts import UntilNextEvent
+from tickets.selectors.counts import UntilNextEvent, visible_count
 from tickets.selectors.prepared import Mark, Reading, TimeText, marks, numbered
 
 TIMES = ("created_at", "updated_at", "started_at", "completed_at", "resolved_at", "lease_expires_at")
 # Read with each row, shown or not: whose blockers to look up.
 _ALWAYS = ("id", "open_blocker_count")
+
+# The lookups of a list that asks for nothing.
+_UNFILTERED = {"approval_status__in": [status.value for status in VISIBLE_APPROVALS]}
 
 _counts: UntilNextEvent[int] = UntilNextEvent()
 _counts_by_status: UntilNextEvent[dict[str, int]] = UntilNextEvent()
@@ -57,7 +60,12 @@ class Selection:
         return _filtered(self.workflow.id, self.lookups, self.tags)
 
     def count(self) -> int:
-        """How many there are. One covering query, none until the workflow's next event."""
+        """How many there are. One covering query, none until the workflow's next event.
+
+        For a list without filters it is two, and cheap ones unless a ticket was created.
+        """
+        if self.lookups == _UNFILTERED and not self.tags:
+            return visible_count(self.workflow, list(self.board.by_id))
 
         def count() -> int:
             return self.rows.count()
