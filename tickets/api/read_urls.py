@@ -1,4 +1,7 @@
-"""Addresses for reading tickets. ``read_urls`` comes last under /api/tickets/ and /tickets/: an id may be anything."""
+"""Addresses for reading tickets, under /api/tickets/ and /tickets/.
+
+``read_urls`` comes last, and ``list_urls`` before whatever else takes an id: an id may be anything.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ same_list_view = ListedTickets.as_view(schema=None)
 export_view = TicketExport.as_view()
 ticket_view = operation_view(get=op.TICKET_GET)
 
-read_urls: list[URLPattern] = [
+list_urls: list[URLPattern] = [
     path("", same_list_view),
     path("get", list_view),
     path("export", export_view),
+]
+read_urls: list[URLPattern] = [
     path("<str:ticket_id>", ticket_view),
     path("<str:ticket_id>/comments", operation_view(get=op.COMMENT_LIST)),
     path("<str:ticket_id>/history", operation_view(get=op.HISTORY_LIST)),
