@@ -3,6 +3,7 @@
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 8000;
 const SILENT_FAILURES = 2;
+const REFUSALS = [4401, 4403, 4404]; // an open connection that the server ended: 4000 and the HTTP status
 
 export class EventStream {
   #wait = FIRST_WAIT;
@@ -52,7 +53,7 @@ export class EventStream {
         this.on.event(message);
       }
     };
-    socket.onclose = () => { if (this.#socket === socket) this.#again(); };
+    socket.onclose = ({ code }) => { if (this.#socket === socket) this.#again(code); };
   }
 
   #close() {
@@ -61,9 +62,9 @@ export class EventStream {
     socket?.close();
   }
 
-  async #again() {
+  async #again(code) {
     if (this.#ended) return;
-    this.#failures += 1;
+    this.#failures += REFUSALS.includes(code) ? SILENT_FAILURES : 1;
     // A refused handshake looks like a lost network: the address of the cards can tell them apart.
     if (this.#failures >= SILENT_FAILURES && await this.on.refused()) {
       this.end();

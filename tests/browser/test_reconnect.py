@@ -1,0 +1,40 @@
+"""The server goes and comes back under an open board."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage, Site
+
+pytestmark = pytest.mark.browser
+
+
+def test_the_board_catches_up_after_a_restart(open_page: OpenPage, stopped_site: Site) -> None:
+    agent = stopped_site.agent
+    with stopped_site.start() as server:
+        ticket = agent.create("Survive the night")
+        page = open_page("/tickets?workflow=forge", expect_errors=True)
+        word = page.locator("[data-live-word]")
+        expect(word).to_have_text("Live")
+        page.evaluate("window.same = true")
+        server.kill()
+        expect(word).to_have_text("Reconnecting")
+        expect(page.locator("[data-live]")).to_have_class(re.compile("is-lost"))
+        # What was there stays readable, and the page says that it may be behind.
+        expect(page.get_by_text("Survive the night")).to_be_visible()
+        expect(page.get_by_role("status").get_by_role("button", name="Try now")).to_be_visible()
+
+    with stopped_site.start():
+        agent.move(ticket, "review")
+        created = agent.create("Born while nobody looked")
+        expect(word).to_have_text("Live", timeout=30_000)
+        moved = page.locator(f'[data-column="review"] [data-ticket-id="{ticket["ticket_id"]}"]')
+        expect(moved).to_be_visible()
+        expect(page.locator(f'[data-ticket-id="{created["ticket_id"]}"]')).to_be_visible()
+        expect(page.get_by_role("button", name="Try now")).to_have_count(0)
+        assert page.evaluate("window.same"), "it recovered without a reload"
+        agent.move(created, "in_progress")
+        expect(page.locator('[data-column="in_progress"] .card')).to_have_count(1)
