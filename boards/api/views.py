@@ -11,8 +11,10 @@ from boards.schemas import UpdateBoard
 from tickets import ports
 from tickets.access import Actor, workflow_for
 from tickets.api.renderers import dump
+from tickets.api.schema import OperationSchema
 from tickets.api.views import Answer, OperationView
 from tickets.operations import execute
+from tickets.rules import Board
 
 
 class BoardFile(OperationView):
@@ -37,12 +39,20 @@ class BoardCheck(BoardFile):
         return super().handle(request, actor)
 
 
+class BoardFileSchema(OperationSchema):
+    """Describes the file that an export is."""
+
+    def get_response_serializers(self) -> Any:
+        return {200: Board, **self._refusals()}
+
+
 class BoardExport(OperationView):
     """The board as a file, which PUT and ``create_workflow --board`` take back."""
 
     operations: ClassVar = {"get": BOARD_GET}
     methods = ("get",)
     operation_id = "board_export"
+    schema = BoardFileSchema()
 
     def handle(self, request: HttpRequest, actor: Actor, **path: str) -> Answer:
         answer = execute(BOARD_GET, actor, self.read(request, BOARD_GET, path))

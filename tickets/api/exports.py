@@ -26,7 +26,8 @@ class ExportSchema(OperationSchema):
         return self._query_parameters(ExportFilters)
 
     def get_response_serializers(self) -> Any:
-        files = {(200, media_type.partition(";")[0]): OpenApiTypes.STR for media_type in MEDIA_TYPES.values()}
+        names = [media_type.partition(";")[0] for media_type in MEDIA_TYPES.values()]
+        files = {(200, name): OpenApiTypes.OBJECT if name == "application/json" else OpenApiTypes.STR for name in names}
         return {**files, **self._refusals()}
 
 
