@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.widgets import AdminSplitDateTime, AutocompleteSelect
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -39,7 +39,11 @@ class TokenInline(ReadOnlyInline):
 
 class IssueTokenForm(forms.Form):
     label = forms.CharField(max_length=100, required=False, help_text="What it is for.")
-    expires_at = forms.SplitDateTimeField(required=False, widget=AdminSplitDateTime, help_text="Empty: never. UTC.")
+    expires_at = forms.SplitDateTimeField(
+        required=False,
+        widget=forms.SplitDateTimeWidget(date_attrs={"type": "date"}, time_attrs={"type": "time"}),
+        help_text="In UTC. Empty: never.",
+    )
     is_gateway = forms.BooleanField(required=False, help_text="May act for the AI agents of its workflows.")
     is_operator = forms.BooleanField(required=False, help_text="May create workflows, agents and tokens.")
 

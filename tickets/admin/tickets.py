@@ -77,8 +77,8 @@ class TicketAdmin(ReadOnlyAdmin):
     """Tickets are written by commands; the actions are some of them."""
 
     list_display = (
-        "key", "short_title", "workflow", "status", "ticket_type", "priority", "assigned_agent", "is_blocked",
-        "is_resolved", "approval_status", "comment_count", "commit_count", "updated_at",
+        "key", "short_title", "workflow", "status", "priority", "assigned_agent", "is_blocked", "is_resolved",
+        "approval_status", "updated_at",
     )  # fmt: skip
     list_filter = (WorkflowFilter, PriorityFilter, "is_blocked", "is_resolved", "approval_status", LeasedFilter)
     list_select_related = ("workflow", "assigned_agent", "created_by_agent", "lease_agent", "parent_ticket")
