@@ -43,5 +43,4 @@ class JSONRenderer(BaseRenderer):
     ) -> bytes:
         if data is None:
             return b""
-        browsed = accepted_media_type is not None and "indent" in accepted_media_type
-        return dump(data, indent=4 if browsed else None)
+        return dump(data, indent=(renderer_context or {}).get("indent"))
