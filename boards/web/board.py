@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-
-from django.utils.safestring import SafeString
 
 from boards.selectors.columns import BoardColumn, CardPage, board_columns, column_cards
 from boards.selectors.fleet import Lease, State, fleet_counts, open_leases
@@ -16,6 +14,7 @@ from tickets.rules import Board, Category, Column
 from tickets.selectors.counts import status_counts
 
 PER_COLUMN = 40
+CARDS_MARK = "<!--cards-->"
 EMPTY: dict[Category, str] = {
     "queue": "Nothing waits here.",
     "active": "Nothing in hand here.",
@@ -46,10 +45,18 @@ class ColumnView:
 
     column: Column
     count: Count
-    cards: SafeString
+    cards: bytes
     shown: int
     next_cursor: str | None
     is_continued: bool
+
+    @property
+    def id(self) -> str:
+        return self.column.id
+
+    @property
+    def name(self) -> str:
+        return self.column.name
 
     @property
     def is_final(self) -> bool:
@@ -111,6 +118,19 @@ class BoardView:
     def _rest(self, continued: tuple[str, str]) -> CardPage:
         status, after = continued
         return column_cards(self.workflow, self.board, status, after=after, limit=PER_COLUMN)
+
+
+def with_cards(page: str, columns: Iterable[ColumnView]) -> bytes:
+    """The page with each column's cards in the place of its mark.
+
+    They come in as bytes at the end: each level of a template would copy them, and they are nearly all of it.
+    No text of a ticket can be a mark, for no ``<`` of a text reaches a page.
+    """
+    head, *tails = page.split(CARDS_MARK)
+    parts = [head.encode()]
+    for column, tail in zip(columns, tails, strict=True):
+        parts += [column.cards, tail.encode()]
+    return b"".join(parts)
 
 
 def counts_of(workflow: Workflow, board: Board) -> dict[str, int]:

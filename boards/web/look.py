@@ -42,6 +42,11 @@ def age(moment: datetime, now: datetime) -> str:
     return f"{seconds // DAY}d"
 
 
+def coarse_age(moment: datetime, now: datetime) -> str:
+    """The same, but that the first minute is "now": what shows it changes once a minute at most."""
+    return "now" if (now - moment).total_seconds() < MINUTE else age(moment, now)
+
+
 def duration(minutes: int) -> str:
     """An estimate as people say it: 45m, 3h, 2h 15m."""
     hours, rest = divmod(minutes, 60)

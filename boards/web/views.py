@@ -7,12 +7,12 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.template.loader import get_template
+from django.template.loader import get_template, render_to_string
 from django.utils import timezone
 
 from boards.selectors.columns import cards_of, column_cards
 from boards.selectors.fleet import fleet_counts, open_leases
-from boards.web.board import PER_COLUMN, BoardView, Count, counts_of, summary_of
+from boards.web.board import PER_COLUMN, BoardView, Count, counts_of, summary_of, with_cards
 from boards.web.cards import card_html, cards_html, with_heat
 from boards.web.heat import recent_heat
 from boards.web.pages import fragment, page
@@ -38,9 +38,8 @@ def board_page(request: HttpRequest, actor: Actor) -> HttpResponse:
     board = ports.boards().board_of(workflow)
     column, after = request.GET.get("column"), request.GET.get("after")
     view = BoardView(workflow, board, (column, after) if column and after else None)
-    response = render(
-        request, "boards/board.html", {"view": view, "workflow": workflow, "board": board, "workflows": workflows}
-    )
+    context = {"view": view, "workflow": workflow, "board": board, "workflows": workflows}
+    response = HttpResponse(with_cards(render_to_string("boards/board.html", context, request), view.columns))
     if request.COOKIES.get(LAST_WORKFLOW) != workflow.id:
         response.set_cookie(LAST_WORKFLOW, workflow.id, max_age=A_YEAR, httponly=True, samesite="Lax")
     return response
@@ -99,7 +98,7 @@ def more_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
         workflow, board, request.GET.get("column", ""), after=request.GET.get("after") or None, limit=PER_COLUMN
     )
     html = cards_html(workflow, board, found.cards, open_leases(workflow) if found.cards else {})
-    return JsonResponse({"html": html, "next": found.next_cursor})
+    return JsonResponse({"html": html.decode(), "next": found.next_cursor})
 
 
 def picker(actor: Actor) -> list[Workflow]:
