@@ -29,7 +29,8 @@ def blockers_change(
     """
     added, removed = list(add), list(remove)
     before = live_blocker_ids(ticket.id)
-    adding = find_tickets(unit.actor, added, workflow_id=unit.workflow.id, field=field) if added else []
+    # As this unit knows them: one may have been resolved in it a moment ago (a batch).
+    adding = [unit.adopt(t) for t in find_tickets(unit.actor, added, workflow_id=unit.workflow.id, field=field)]
     gone = {t.id for t in find_tickets(unit.actor, removed, workflow_id=unit.workflow.id, field=field)} & set(before)
     fresh = [blocker for blocker in adding if blocker.id not in before]
     for blocker in fresh:
