@@ -9,25 +9,30 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.bench import live, report
 from tests.bench.fixture import Fixture
 from tests.bench.measure import Player, Turn, alternate, blocks, crew, interleave
-from tests.bench.operations import BARE, EMPTY, MIXED_READS, OPERATIONS, Operation, World
+from tests.bench.operations import BARE_CALL, EMPTY, MIXED_READS, OPERATIONS, Operation, World
 from tests.bench.server import ROOT, Server, data_folder, free_port, serve, serve_bare
 
 ASYNC_VIEW = "an asynchronous view"
+ASYNC_VIEW_ALONE = "an asynchronous view without middleware"
 BARE_ASGI = "a bare ASGI answer"
+BARE = {BARE_ASGI: "asgi", ASYNC_VIEW: "view", ASYNC_VIEW_ALONE: "view-alone"}
+SMALL, LARGE = 1000, 10_000
 
 
 def main() -> int:
     arguments = _arguments()
     results = [measure(tickets, arguments) for tickets in arguments.tickets]
-    targets = report.Judge(results, arguments.database).judge()
+    growth = measure_growth(arguments) if {SMALL, LARGE} <= set(arguments.tickets) else {}
+    targets = report.Judge(results, arguments.database, growth).judge()
     report.show_targets(targets)
     if arguments.json:
-        content = report.as_json(results, targets, arguments.database)
+        content = report.as_json(results, targets, arguments.database, growth)
         arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
     return 0
 
@@ -53,20 +58,37 @@ def measure(tickets: int, arguments: argparse.Namespace) -> report.Result:
     return result
 
 
+def measure_growth(arguments: argparse.Namespace) -> dict[str, float]:
+    """Operation → its p50 with 10,000 tickets to that with 1,000: two servers side by side, in the same moments."""
+    chosen = _chosen(arguments)
+    with ExitStack() as stack:
+        turns = []
+        for tickets in (SMALL, LARGE):
+            environment = stack.enter_context(data_folder(arguments.database))
+            fixture = _load(environment, tickets, arguments.texts)
+            server = stack.enter_context(serve(environment))
+            player = Player(server.port, World(fixture, 0, 1))
+            turns += [Turn(f"{operation.name} {tickets}", operation, player, server) for operation in chosen]
+        series = interleave(turns, arguments.rounds, max(5, arguments.repeats // 2))
+    pairs = ((one.name, series[f"{one.name} {LARGE}"], series[f"{one.name} {SMALL}"]) for one in chosen)
+    growth = {name: large.ratio(small) for name, large, small in pairs}
+    report.show_growth(growth)
+    return growth
+
+
 def _alone(
     server: Server, fixture: Fixture, environment: dict[str, str], arguments: argparse.Namespace, result: report.Result
 ) -> None:
-    """One client, and beside it the two answers that the empty endpoint is held against."""
+    """One client, and beside it the answers that the empty endpoint is held against."""
     world = World(fixture, 0, 1)
     player = Player(server.port, world)
     turns = [Turn(operation.name, operation, player, server) for operation in _chosen(arguments)]
-    with serve_bare(environment, "asgi") as bare, serve_bare(environment, "view") as view:
-        turns += [
-            Turn(BARE_ASGI, BARE, Player(bare.port, world), bare),
-            Turn(ASYNC_VIEW, BARE, Player(view.port, world), view),
-        ]
+    with ExitStack() as stack:
+        for name, kind in BARE.items():
+            bare = stack.enter_context(serve_bare(environment, kind))
+            turns.append(Turn(name, BARE_CALL, Player(bare.port, world), bare))
         series = interleave(turns, arguments.rounds, arguments.repeats)
-    result.ratios = {name: series[EMPTY].ratio(series[name]) for name in (BARE_ASGI, ASYNC_VIEW)}
+    result.ratios = {name: series[EMPTY].ratio(series[name]) for name in BARE}
     result.rows[1] = report.rows(series)
     report.show_rows(f"{result.tickets:,} tickets, 1 client, {arguments.database}", result.rows[1])
 

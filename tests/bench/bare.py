@@ -1,7 +1,8 @@
 """What the product is held against: the same server with an application that does next to nothing.
 
-``python -m tests.bench.bare asgi|view PORT``: ``asgi`` answers without any framework; ``view`` is an
-asynchronous Django view without authentication and database, behind the product's middleware and handler.
+``python -m tests.bench.bare KIND PORT``: ``asgi`` answers without any framework; ``view`` is an asynchronous
+Django view without authentication and database, behind the product's middleware and handler; ``view-alone``
+is the same under Django's own handler, without any middleware: the least that Django does.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import django
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from django.conf import settings
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.bench.bare_settings"
 
@@ -28,6 +30,10 @@ async def answer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCalla
 def application(kind: str) -> Any:
     if kind == "asgi":
         return answer
+    if kind == "view-alone":
+        from django.core.handlers.asgi import ASGIHandler
+
+        return ASGIHandler()
     from hephaestus_site.asgi import application as product
 
     return product
@@ -35,6 +41,8 @@ def application(kind: str) -> Any:
 
 def main(kind: str, port: int) -> None:
     django.setup(set_prefix=False)
+    if kind == "view-alone":
+        settings.MIDDLEWARE = []
     from hephaestus_site.server.listening import open_socket, own_socket
     from hephaestus_site.server.web import WebServer
 

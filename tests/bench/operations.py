@@ -154,6 +154,6 @@ def mixed_read(world: World) -> Call:
     return BY_NAME[world.random.choices(names, (4, 3, 1, 1, 1))[0]].call(world)
 
 
-BARE = Operation("bare", lambda _: Call("GET", "/"))
+BARE_CALL = Operation("bare", lambda _: Call("GET", "/"))
 MIXED_READS = Operation("mixed reads", mixed_read)
 BY_NAME = {operation.name: operation for operation in (*OPERATIONS, MIXED_READS)}
