@@ -28,7 +28,8 @@ def assignee_set(unit: Unit, ticket: Ticket, agent_id: str | None) -> bool:
     """Assign inside an open unit. Raises Invalid for an agent that is no member."""
     if agent_id == ticket.assigned_agent_id:
         return False
-    if agent_id is not None:
+    # Whoever acts in an open unit is a member, unless it is a superuser.
+    if agent_id is not None and (agent_id != unit.actor.agent_id or unit.actor.is_superuser):
         member_agent(unit.workflow.id, agent_id, field="assigned_agent_id")
     old = ticket.assigned_agent_id
     unit.set(ticket, "assigned_agent_id", agent_id, change_type="assigned" if agent_id else "unassigned")
