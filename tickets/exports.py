@@ -100,7 +100,8 @@ def _csv(workflow: Workflow, chunks: Iterator[list[TicketRow]]) -> Iterator[byte
     writer = csv.writer(buffer)
     writer.writerow(ROW_NAMES)
     for rows in chunks:
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        cells: list[dict[str, Any]] = [{**row} for row in rows]
+        writer.writerows([_cell(row[name]) for name in ROW_NAMES] for row in cells)
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
