@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
+from tests.factories import AgentWithToken, api_client, make_agent, make_person, make_ticket, make_workflow
 from tickets import ports
 from tickets.access import actor_for_user
 from tickets.errors import Blocked, Conflict, DomainError, Forbidden, IdentityMismatch, Invalid, NotFound, PendingReview
@@ -502,3 +502,47 @@ def test_the_list_asks_a_fixed_number_of_queries(agent: AgentWithToken, django_a
         create(agent, ticket_id=ticket.id)
     with django_assert_num_queries(2):
         execute(TASK_LIST, agent.actor, {})
+
+
+# Addresses
+
+
+def test_hephaestus_clients_find_their_addresses(agent: AgentWithToken) -> None:
+    """What Hephaestus's own client sends, header and all, to the root."""
+    client = api_client(agent)
+    headers = {"X-Agent-ID": agent.id}
+    body = {
+        "task_description": "Implement OAuth",
+        "done_definition": "Login works",
+        "ai_agent_id": agent.id,
+        "workflow_id": "flow",
+        "priority": "medium",
+        "phase_id": "1",
+    }
+    refused = client.write("/create_task", body, headers=headers)
+    assert (refused.status_code, refused.json()["message"]) == (400, "Ticket tracking enabled - ticket_id required")
+
+    created = client.write("/create_task", {**body, "ticket_id": make_ticket(agent).id}, headers=headers)
+    assert (created.status_code, created.json()["status"]) == (200, "pending")
+    task_id = created.json()["task_id"]
+
+    verdict = {"validator_agent_id": agent.id, "validation_passed": True, "feedback": "Fine."}
+    verdict |= {"task_id": task_id, "evidence": [], "recommendations": []}
+    assert client.write("/give_validation_review", verdict, headers=headers).json()["status"] == "under_review"
+
+    done = {"task_id": task_id, "status": "done", "agent_id": agent.id, "key_learnings": [], "summary": "It works."}
+    answer = client.write("/update_task_status", done, headers=headers)
+    assert (answer.status_code, answer.json()["agent_terminated"]) == (200, True)
+
+
+def test_tasks_have_addresses_of_their_own(agent: AgentWithToken) -> None:
+    client = api_client(agent)
+    ticket = make_ticket(agent, is_blocked=True)
+    task_id = client.write("/api/tasks", {"description": "Try it", "ticket_id": ticket.key}).json()["task_id"]
+    assert client.get(f"/api/tasks/{task_id}").json()["task"]["ticket_id"] == ticket.id
+    assert client.get(f"/api/tasks?ticket={ticket.key}").json()["total_count"] == 1
+    assert client.get("/api/tasks?colour=red").status_code == 400
+    refused = client.write(f"/api/tasks/{task_id}/status", {"status": "done"})
+    assert (refused.status_code, refused.json()["blocked"]) == (409, True)
+    reviewed = client.write(f"/api/tasks/{task_id}/review", {"validation_passed": False, "feedback": "No."})
+    assert reviewed.json()["status"] == "needs_work"
