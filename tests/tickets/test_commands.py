@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from boards.demo import layout
@@ -19,6 +20,7 @@ from boards.management.commands import run as run_module
 from tests.factories import make_agent, make_workflow
 from tickets.access import authenticate_token
 from tickets.models import Agent, AgentToken, Event, Membership, Ticket, Workflow
+from tickets.models.triggers import drop_triggers, install_triggers
 
 Said = Callable[..., tuple[str, str]]
 BOARD = '{"columns": [{"id": "a", "name": "A"}, {"id": "z", "name": "Z"}], "ticket_types": ["t"]}'
@@ -239,6 +241,16 @@ class TestRun:
         assert not Event.objects.exists()
         assert list(Agent.objects.values_list("id", flat=True)) == ["system"]
         assert "Token" in said("run")[0]
+
+    @pytest.mark.django_db
+    def test_a_start_killed_behind_its_migrations_is_made_up_for(self, said: Said, serving: list[str]) -> None:
+        said("run")
+        drop_triggers(connection)
+        try:
+            said("run")
+        finally:
+            install_triggers(connection)
+        assert serving == ["serve", "migrate", "serve"]
 
 
 def _crash(**_: Any) -> None:

@@ -46,6 +46,17 @@ def trigger_names(connection: BaseDatabaseWrapper) -> list[str]:
     return sorted(_SQLITE if connection.vendor == "sqlite" else _POSTGRES)
 
 
+def missing_triggers(connection: BaseDatabaseWrapper) -> list[str]:
+    """Names of those that do not exist, or are switched off. One query."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        else:
+            cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
+        present = {name for (name,) in cursor.fetchall()}
+    return [name for name in trigger_names(connection) if name not in present]
+
+
 def install_triggers(connection: BaseDatabaseWrapper) -> None:
     """Create the triggers anew. Does nothing before their tables exist."""
     tables = connection.introspection.table_names()

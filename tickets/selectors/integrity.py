@@ -33,7 +33,7 @@ from tickets.models import (
     TicketTag,
     Workflow,
 )
-from tickets.models.triggers import trigger_names
+from tickets.models.triggers import missing_triggers
 from tickets.rules import PRIORITY_RANK, Board
 from tickets.selectors.replay import present, replay
 
@@ -118,21 +118,16 @@ def _snapshot() -> Iterator[None]:
 
 def _database() -> Iterator[Finding]:
     """The file itself, foreign keys, triggers."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
             cursor.execute("PRAGMA integrity_check")
             faults = [row[0] for row in cursor.fetchall() if row[0] != "ok"]
             yield from (Finding("database file", "integrity_check", "ok", fault) for fault in faults)
             cursor.execute("PRAGMA foreign_key_check")
             for table, row, parent, _ in cursor.fetchall():
                 yield Finding("dangling reference", f"{table} row {row}", f"a row of {parent}", None)
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        else:
-            cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
-        present_triggers = {row[0] for row in cursor.fetchall()}
-    for name in trigger_names(connection):
-        if name not in present_triggers:
-            yield Finding("trigger", name, "installed and enabled", None)
+    for name in missing_triggers(connection):
+        yield Finding("trigger", name, "installed and enabled", None)
 
 
 def _numbers(workflow: Workflow) -> Iterator[Finding]:

@@ -14,7 +14,9 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from boards.demo.layout import Demo, demo_lay_out
-from tickets.models import Workflow
+from tickets.models import Agent, Workflow
+from tickets.models.agents import SYSTEM_AGENT_ID
+from tickets.models.triggers import missing_triggers
 
 # Any number that no other program on the database server uses: "Heph" in ASCII.
 START_LOCK = 0x48657068
@@ -53,7 +55,10 @@ def _alone() -> Iterator[None]:
 
 def _has_to_migrate() -> bool:
     executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return True
+    # A start that was killed behind its last migration did not come to what follows them.
+    return bool(missing_triggers(connection)) or not Agent.objects.filter(pk=SYSTEM_AGENT_ID).exists()
 
 
 def _url() -> str:
