@@ -61,10 +61,10 @@ class CardView:
 
     @property
     def lacks_owner(self) -> bool:
-        """Whether that nobody has it matters: urgent, open and free to take."""
+        """Whether it matters that nobody has it: urgent, open and free to take."""
         card = self.card
         urgent = card.priority in ("critical", "high")
-        return urgent and card.assignee is None and not (card.is_resolved or card.is_pending)
+        return urgent and card.assignee is None and not (card.is_resolved or card.is_pending or card.is_blocked)
 
 
 _kept: dict[Hashable, bytes] = {}

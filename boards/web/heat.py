@@ -78,7 +78,8 @@ def _weight(row: dict[str, Any]) -> int:
 
 def _line(board: Board, row: dict[str, Any]) -> SafeString:
     return format_html(
-        '<p class="card-heat"><b dir="auto">{}</b> {} · <time datetime="{}" data-age="now">now</time></p>',
+        '<p class="card-heat"><b dir="auto">{}</b> {} '
+        '<span class="nb">· <time datetime="{}" data-age="now">now</time></span></p>',
         row["agent__name"],
         _phrase(board, row["type"], row["data"]),
         row["timestamp"].isoformat(),

@@ -19,8 +19,8 @@ from boards.web.heat import FIELD_WORDS
 from boards.web.pages import page
 from boards.web.views import picker
 from gitlinks.models import TicketCommit
-from tickets import ports
 from tickets.access import Actor, find_ticket, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import Invalid
 from tickets.models import Ticket, TicketComment, TicketDependency, TicketHistory, Workflow
 from tickets.rules import Board, Column, TicketType
@@ -139,7 +139,7 @@ def ticket_page(request: HttpRequest, actor: Actor, ticket_id: str) -> HttpRespo
     ticket = Ticket.objects.select_related(*related).get(pk=found.pk)
     workflow = workflow_for(actor, ticket.workflow_id)
     limit = EVERYTHING if request.GET.get("activity") == "all" else NEWEST
-    board = ports.boards().board_of(workflow)
+    board = board_of(workflow)
     context = {
         "view": TicketView(workflow, board, ticket, limit),
         "ticket": ticket,

@@ -16,8 +16,8 @@ from boards.web.board import PER_COLUMN, BoardView, Count, counts_of, summary_of
 from boards.web.cards import card_html, cards_html, with_heat
 from boards.web.heat import recent_heat
 from boards.web.pages import fragment, page
-from tickets import ports
 from tickets.access import Actor, visible_workflows, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import Invalid, NotFound
 from tickets.models import Workflow
 from tickets.rules import Board
@@ -35,7 +35,7 @@ def board_page(request: HttpRequest, actor: Actor) -> HttpResponse:
     workflow = _chosen(request, actor, workflows)
     if workflow is None:
         return render(request, "boards/connect.html", {"actor": actor, "workflows": workflows})
-    board = ports.boards().board_of(workflow)
+    board = board_of(workflow)
     column, after = request.GET.get("column"), request.GET.get("after")
     view = BoardView(workflow, board, (column, after) if column and after else None)
     context = {"view": view, "workflow": workflow, "board": board, "workflows": workflows}
@@ -50,7 +50,7 @@ def connect_page(request: HttpRequest, actor: Actor) -> HttpResponse:
     """How to connect an agent to the workflow."""
     workflows = picker(actor)
     workflow = _chosen(request, actor, workflows)
-    board = ports.boards().board_of(workflow) if workflow is not None else None
+    board = board_of(workflow) if workflow is not None else None
     context = {"actor": actor, "workflow": workflow, "board": board, "workflows": workflows}
     return render(request, "boards/connect.html", context)
 
@@ -63,7 +63,7 @@ def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     that the page shows: what happened after it warms the card.
     """
     workflow = workflow_for(actor, request.GET.get("workflow"))
-    board = ports.boards().board_of(workflow)
+    board = board_of(workflow)
     ids = [ticket_id for ticket_id in request.GET.get("ids", "").split(",") if ticket_id]
     if len(ids) > MAX_IDS:
         raise Invalid(f"At most {MAX_IDS} ids at a time.", field="ids")
@@ -93,7 +93,7 @@ def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
 def more_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     """The next cards of ``?column=`` after the cursor ``?after=``."""
     workflow = workflow_for(actor, request.GET.get("workflow"))
-    board = ports.boards().board_of(workflow)
+    board = board_of(workflow)
     found = column_cards(
         workflow, board, request.GET.get("column", ""), after=request.GET.get("after") or None, limit=PER_COLUMN
     )

@@ -12,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Agent, OpenPage, Site
 
-pytestmark = pytest.mark.browser
+# One worker: they share a server, which takes longer to start than a test.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("board")]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # Marks each card's node, so that a test can tell which were replaced.
@@ -31,6 +32,15 @@ def card(page: Page, ticket: dict[str, Any]) -> Locator:
 
 def column(page: Page, name: str) -> Locator:
     return page.locator(f'[data-column="{name}"]')
+
+
+@pytest.fixture(scope="module")
+def chain(agent: Agent) -> None:
+    """A hundred tickets in the column "todo"."""
+    for half in range(2):
+        titles = [f"Link {half * 50 + number}" for number in range(50)]
+        fields = {"description": "One of a long chain.", "initial_status": "todo"}
+        agent.post("bulk-create", tickets=[{"title": title, **fields} for title in titles])
 
 
 def newest(agent: Agent) -> int:
@@ -114,10 +124,10 @@ def test_blockers_come_and_go(open_page: OpenPage, agent: Agent) -> None:
 
 
 def test_a_card_goes_where_its_rank_says(open_page: OpenPage, agent: Agent) -> None:
-    tickets = [agent.create(f"Nail {number}", initial_status="todo") for number in range(3)]
+    tickets = [agent.create(f"Nail {number}", initial_status="in_progress") for number in range(3)]
     page = wait_until_live(open_page())
     agent.post("move", ticket_id=tickets[2]["ticket_id"], before_ticket_id=tickets[0]["ticket_id"])
-    keys = column(page, "todo").locator(".key")
+    keys = column(page, "in_progress").locator(".card", has_text="Nail").locator(".key")
     expect(keys).to_have_text([tickets[n]["key"] for n in (2, 0, 1)])
     page.reload()
     expect(keys).to_have_text([tickets[n]["key"] for n in (2, 0, 1)])
@@ -152,10 +162,8 @@ def test_a_burst_takes_few_requests(open_page: OpenPage, agent: Agent) -> None:
     assert len(asked) <= 5
 
 
+@pytest.mark.usefixtures("chain")
 def test_more_cards_by_scrolling_and_by_the_link(open_page: OpenPage, agent: Agent) -> None:
-    batch = [{"title": f"Link {number}", "description": "One of a long chain."} for number in range(50)]
-    for _ in range(2):
-        agent.post("bulk-create", tickets=[{**ticket, "initial_status": "todo"} for ticket in batch])
     page = wait_until_live(open_page("/tickets?workflow=forge"))
     todo = column(page, "todo")
     expect(todo.locator(".card")).to_have_count(40)
@@ -169,6 +177,7 @@ def test_more_cards_by_scrolling_and_by_the_link(open_page: OpenPage, agent: Age
     assert len(set(keys)) == total
 
 
+@pytest.mark.usefixtures("chain")
 def test_new_cards_below_what_is_loaded_only_count(open_page: OpenPage, agent: Agent) -> None:
     page = wait_until_live(open_page())
     todo = column(page, "todo")
@@ -179,6 +188,7 @@ def test_new_cards_below_what_is_loaded_only_count(open_page: OpenPage, agent: A
     expect(todo.locator(".card")).to_have_count(40)
 
 
+@pytest.mark.usefixtures("chain")
 def test_the_board_works_without_script(open_page: OpenPage, agent: Agent, site: Site) -> None:
     page = open_page("/tickets?workflow=forge", java_script_enabled=False)
     todo = column(page, "todo")
