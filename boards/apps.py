@@ -10,6 +10,6 @@ class BoardsConfig(AppConfig):
 
     def ready(self) -> None:
         from boards.source import StoredBoards
-        from tickets import ports
+        from tickets.board_source import register
 
-        ports.register(boards=StoredBoards())
+        register(StoredBoards())

@@ -1,4 +1,4 @@
-"""Gives the core the rules in force (``tickets.ports.BoardSource``)."""
+"""Gives the core the rules in force (``tickets.board_source.BoardSource``)."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import django
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
 
@@ -24,6 +25,8 @@ with pytest.MonkeyPatch.context() as patch:
     # Not left in the environment: a worker that inherits it would load the settings before this file.
     patch.setenv("DJANGO_SETTINGS_MODULE", "hephaestus_site.settings")
     django.setup()
+# What a strong hash is for costs each signed-in test half a second.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ from tickets.errors import Forbidden, IdentityMismatch, Invalid, NotFound, Unaut
 from tickets.ids import parse_ticket_reference
 from tickets.models import Agent, AgentKind, AgentToken, Membership, Role, Ticket, Workflow
 from tickets.models.agents import hash_token
-from tickets.rows import Prepared
+from tickets.prepared import Mark, RowReading
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -250,30 +250,25 @@ def member_agent(workflow_id: str, agent_id: str, *, field: str) -> Agent:
 
 
 @functools.cache
-def _ticket_by(field: str, role: Role, is_superuser: bool, has_gateway: bool) -> Prepared[Ticket]:
-    """The query of ``visible_tickets`` for one ticket, with its workflow."""
-
-    def build(value: str, agent_id: str, via_agent_id: str) -> QuerySet[Ticket]:
-        actor = _placeholder(agent_id, via_agent_id if has_gateway else None, is_superuser)
-        return visible_tickets(actor, role).select_related("workflow").filter(**{field: value})
-
-    return Prepared(build, "value", "agent_id", "via_agent_id")
+def _ticket_by(field: str, role: Role, is_superuser: bool, has_gateway: bool) -> RowReading[Ticket]:
+    """The query of ``visible_tickets`` for one ticket (mark ``value``), with its workflow."""
+    tickets = visible_tickets(_any_actor(is_superuser, has_gateway), role).select_related("workflow")
+    return RowReading(tickets.filter(**{field: Mark("value")}))
 
 
 @functools.cache
-def _workflow_by_id(role: Role, is_superuser: bool, has_gateway: bool, lock: bool) -> Prepared[Workflow]:
-    """The query of ``visible_workflows`` for one workflow."""
-
-    def build(workflow_id: str, agent_id: str, via_agent_id: str) -> QuerySet[Workflow]:
-        actor = _placeholder(agent_id, via_agent_id if has_gateway else None, is_superuser)
-        found = visible_workflows(actor, role).filter(pk=workflow_id).order_by()
-        return found.select_for_update(of=("self",), no_key=True) if lock else found
-
-    return Prepared(build, "workflow_id", "agent_id", "via_agent_id")
+def _workflow_by_id(role: Role, is_superuser: bool, has_gateway: bool, lock: bool) -> RowReading[Workflow]:
+    """The query of ``visible_workflows`` for one workflow (mark ``workflow_id``)."""
+    found = visible_workflows(_any_actor(is_superuser, has_gateway), role).order_by()
+    found = found.filter(pk=Mark("workflow_id"))
+    return RowReading(found.select_for_update(of=("self",), no_key=True) if lock else found)
 
 
-def _placeholder(agent_id: str, via_agent_id: str | None, is_superuser: bool) -> Actor:
-    return Actor(agent_id=agent_id, kind=AgentKind.AI, via_agent_id=via_agent_id, is_superuser=is_superuser)
+def _any_actor(is_superuser: bool, has_gateway: bool) -> Actor:
+    """An actor whose ids are marks, to compile what a query says of any actor."""
+    agent: Any = Mark("agent_id")
+    gateway: Any = Mark("via_agent_id") if has_gateway else None
+    return Actor(agent_id=agent, kind=AgentKind.AI, via_agent_id=gateway, is_superuser=is_superuser)
 
 
 def _member(path: str, agent_id: str, role: Role) -> dict[str, Any]:

@@ -13,16 +13,8 @@ from tickets.errors import NotAvailable
 
 if TYPE_CHECKING:
     from tickets.models import Task, Ticket, Workflow
-    from tickets.rules import Board
     from tickets.schemas.reads import CommitDetail
     from tickets.unit import Unit
-
-
-class BoardSource(Protocol):
-    """Stores boards; owned by ``boards``."""
-
-    def board_of(self, workflow: Workflow) -> Board:
-        """The rules in force. May be cached by ``(workflow.id, workflow.board_revision)``."""
 
 
 class SimilarTickets(Protocol):
@@ -81,7 +73,6 @@ class CommitSource(Protocol):
         """Those of a ticket's commits that are named (whole shas, as history's ``commit_linked`` has them)."""
 
 
-_boards: BoardSource | None = None
 _similar: SimilarTickets | None = None
 _commits: CommitLinks | None = None
 _worktrees: WorktreeMerges | None = None
@@ -90,25 +81,17 @@ _commit_source: CommitSource | None = None
 
 def register(
     *,
-    boards: BoardSource | None = None,
     similar: SimilarTickets | None = None,
     commits: CommitLinks | None = None,
     worktrees: WorktreeMerges | None = None,
     commit_source: CommitSource | None = None,
 ) -> None:
     """Called once by each owner when the process starts."""
-    global _boards, _similar, _commits, _worktrees, _commit_source
-    _boards = boards or _boards
+    global _similar, _commits, _worktrees, _commit_source
     _similar = similar or _similar
     _commits = commits or _commits
     _worktrees = worktrees or _worktrees
     _commit_source = commit_source or _commit_source
-
-
-def boards() -> BoardSource:
-    if _boards is None:
-        raise NotAvailable("No board is available: the boards app is not installed.")
-    return _boards
 
 
 def similar_tickets() -> SimilarTickets | None:

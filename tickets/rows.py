@@ -1,4 +1,4 @@
-"""Writes and reads rows by statements that are built once.
+"""Writes rows by statements that are built once.
 
 Django compiles each statement anew, which takes several times what the database needs to run it and was most
 of a write's time. What each request does goes through these; everything else is better off with querysets.
@@ -7,14 +7,11 @@ of a write's time. What each request does goes through these; everything else is
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.models import Field, Model, QuerySet
-from django.db.models.query import get_related_populators
-
-ModelT = TypeVar("ModelT", bound=Model)
+from django.db.models import Field, Model
 
 
 def insert(rows: Sequence[Model]) -> None:
@@ -59,43 +56,3 @@ def _update_form(model: type[Model], names: frozenset[str]) -> tuple[tuple[Field
     columns = ", ".join(f'"{field.column}" = %s' for field in fields)
     key = model._meta.pk.column
     return fields, f'UPDATE "{model._meta.db_table}" SET {columns} WHERE "{key}" = %s'  # noqa: S608 - names of models
-
-
-class Prepared(Generic[ModelT]):
-    """A query for whole rows of a model, compiled once; the values in it change with each use.
-
-    ``build`` makes the queryset from a placeholder for each name. Placeholders are text, so what they are
-    compared with must be text, too.
-    """
-
-    def __init__(self, build: Callable[..., QuerySet[ModelT]], *names: str) -> None:
-        marks = {name: f"\x00{name}" for name in names}
-        self._compiler = build(**marks).query.get_compiler(connection=connection)
-        self._sql, parameters = self._compiler.as_sql()
-        named = {mark: name for name, mark in marks.items()}
-        # The name of a value, or a value that never changes.
-        self._parameters = [(named.get(value) if isinstance(value, str) else None, value) for value in parameters]
-        self._converters = self._compiler.get_converters([column[0] for column in self._compiler.select])
-        info = self._compiler.klass_info
-        self._model: type[ModelT] = info["model"]
-        self._width = len(info["select_fields"])
-        self._names = [column[0].target.attname for column in self._compiler.select[: self._width]]
-        self._related = get_related_populators(
-            info,
-            self._compiler.select,
-            connection.alias,  # type: ignore[call-arg]  # the stubs are of Django 6
-        )
-
-    def rows(self, **values: str) -> list[ModelT]:
-        """The rows, with what ``select_related`` names. One query."""
-        parameters = [value if name is None else values[name] for name, value in self._parameters]
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, parameters)
-            found = cursor.fetchall()
-        return [self._read(row) for row in self._compiler.apply_converters(found, self._converters)]
-
-    def _read(self, row: list[Any]) -> ModelT:
-        made = self._model.from_db(connection.alias, self._names, row[: self._width])
-        for related in self._related:
-            related.populate(row, made)
-        return made

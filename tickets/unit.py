@@ -20,8 +20,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from tickets import ports, rows
+from tickets import rows
 from tickets.access import Actor, find_ticket, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import Conflict, Forbidden, LeaseLost
 from tickets.ids import new_id
 from tickets.models import Event, Role, Ticket, TicketComment, TicketHistory, Workflow
@@ -87,7 +88,7 @@ class Unit:
 
     @property
     def board(self) -> Board:
-        return ports.boards().board_of(self.workflow)
+        return board_of(self.workflow)
 
     @property
     def changed(self) -> bool:

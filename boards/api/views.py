@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 
 from boards.operations import BOARD_GET, BOARD_VALIDATE
 from boards.schemas import UpdateBoard
-from tickets import ports
 from tickets.access import Actor, workflow_for
 from tickets.api.renderers import dump
 from tickets.api.schema import OperationSchema
 from tickets.api.views import Answer, OperationView
+from tickets.board_source import board_of
 from tickets.operations import execute
 from tickets.rules import Board
 
@@ -57,6 +57,6 @@ class BoardExport(OperationView):
     def handle(self, request: HttpRequest, actor: Actor, **path: str) -> Answer:
         answer = execute(BOARD_GET, actor, self.read(request, BOARD_GET, path))
         workflow = workflow_for(actor, answer.board_config.workflow_id)
-        content = dump(ports.boards().board_of(workflow).as_json(), indent=2)
+        content = dump(board_of(workflow).as_json(), indent=2)
         headers = {"Content-Disposition": f'attachment; filename="board-{workflow.key_prefix.lower()}.json"'}
         return HttpResponse(content, content_type="application/json", headers=headers)

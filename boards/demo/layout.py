@@ -15,8 +15,8 @@ from boards.services.configuration import workflow_create_with_board
 from gitlinks.models import LinkMethod
 from gitlinks.repository import Commit
 from gitlinks.services import commit_link
-from tickets import ports
 from tickets.access import Actor, actor_for_user, system_actor
+from tickets.board_source import board_of
 from tickets.models import Agent, AgentKind, Workflow
 from tickets.rules import Board
 from tickets.schemas.comments import AddComment, ReactToComment
@@ -111,7 +111,7 @@ class _Layout:
                 actor=system_actor(),
                 request=SetMembership(workflow_id=workflow_id, member_agent_id=agent_id, role=role),
             )
-        board = ports.boards().board_of(Workflow.objects.get(pk=workflow_id))
+        board = board_of(Workflow.objects.get(pk=workflow_id))
         for ticket in self._content.tickets:
             self._create(ticket, workflow_id, board)
         for ticket in self._content.tickets:

@@ -18,9 +18,9 @@ from django.utils import timezone
 from tickets.errors import Invalid, not_one_of
 from tickets.models import ApprovalStatus, Ticket, TicketDependency, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
+from tickets.prepared import Mark, Reading
 from tickets.rules import Board, Column
 from tickets.selectors.counts import status_counts
-from tickets.selectors.prepared import Mark, Reading
 
 FIELDS = (
     "id", "key", "number", "status", "ticket_type", "priority", "title", "tags", "rank", "version", "created_at",

@@ -14,13 +14,13 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
 
 from boards.schemas import GetStatistics, StatisticsAnswer, TicketStats
-from tickets import ports
 from tickets.access import Actor, workflow_for
+from tickets.board_source import board_of
 from tickets.models import Ticket, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
+from tickets.prepared import Mark, Reading, marks, numbered
 from tickets.rules import PRIORITIES, Board
 from tickets.selectors.counts import HIDDEN_APPROVALS, UntilNextEvent
-from tickets.selectors.prepared import Mark, Reading, marks, numbered
 
 KEPT_SECONDS = 300
 VELOCITY_DAYS = 7
@@ -41,7 +41,7 @@ def workflow_statistics(workflow: Workflow) -> TicketStats:
     """The statistics as of the workflow's last event, kept five minutes and not beyond the UTC day."""
     today = timezone.now().astimezone(UTC).date()
     question = (today, int(time.monotonic() // KEPT_SECONDS))
-    board = ports.boards().board_of(workflow)
+    board = board_of(workflow)
     return _kept.get(workflow, question, lambda: compute_statistics(workflow.id, board, today))
 
 

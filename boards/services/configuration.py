@@ -22,8 +22,8 @@ from boards.schemas import (
     ValidateBoard,
 )
 from boards.source import FIELDS
-from tickets import ports
 from tickets.access import Actor, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import Conflict
 from tickets.ids import new_id
 from tickets.models import Role, Ticket, Workflow
@@ -56,7 +56,7 @@ def board_get(*, actor: Actor, request: GetBoard) -> BoardAnswer:
 
 def board_detail(workflow: Workflow) -> BoardDetail:
     config = BoardConfig.objects.get(workflow=workflow)
-    board = ports.boards().board_of(workflow)
+    board = board_of(workflow)
     counts = column_counts(workflow.id)
     return BoardDetail(
         board_id=config.id,

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from boards.selectors.columns import board_columns, cards_of, column_cards
 from tests.factories import AgentWithToken, make_agent, make_ticket, make_workflow
-from tickets import ports
+from tickets.board_source import board_of
 from tickets.errors import Invalid
 from tickets.models import Ticket, Workflow
 from tickets.rules import Board
@@ -37,9 +37,9 @@ def agent(workflow: Workflow) -> AgentWithToken:
     return make_agent(workflow, agent_id="ada")
 
 
-def board_of(workflow: Workflow) -> tuple[Workflow, Board]:
+def with_board(workflow: Workflow) -> tuple[Workflow, Board]:
     workflow.refresh_from_db()
-    return workflow, ports.boards().board_of(workflow)
+    return workflow, board_of(workflow)
 
 
 def test_columns_with_counts_limits_and_cards_in_rank_order(workflow: Workflow, agent: AgentWithToken) -> None:
@@ -47,12 +47,12 @@ def test_columns_with_counts_limits_and_cards_in_rank_order(workflow: Workflow, 
     request = MoveTicket(ticket_id=tickets[3].id, before_ticket_id=tickets[0].id)
     ticket_move(actor=agent.actor, request=request)
     make_ticket(agent, initial_status="doing", assigned_agent_id="ada", tags=["api"])
-    todo, doing, done = board_columns(*board_of(workflow), per_column=3)
+    todo, doing, done = board_columns(*with_board(workflow), per_column=3)
     assert [column.column.id for column in (todo, doing, done)] == ["todo", "doing", "done"]
     assert [column.ticket_count for column in (todo, doing, done)] == [4, 1, 0]
     assert (todo.is_full, todo.is_over, doing.is_full) == (True, True, False)
     assert [card.key for card in todo.page.cards] == ["TKT-4", "TKT-1", "TKT-2"]
-    rest = column_cards(*board_of(workflow), "todo", after=todo.page.next_cursor, limit=3)
+    rest = column_cards(*with_board(workflow), "todo", after=todo.page.next_cursor, limit=3)
     assert ([card.key for card in rest.cards], rest.next_cursor) == (["TKT-3"], None)
     [card] = doing.page.cards
     assert card.assignee is not None
@@ -68,7 +68,7 @@ def test_a_final_column_begins_with_what_was_completed_last(workflow: Workflow, 
         Ticket.objects.filter(pk=ticket.pk).update(completed_at=now - timedelta(minutes=minutes))
     found, cursor = [], None
     while True:
-        page = column_cards(*board_of(workflow), "done", after=cursor, limit=2)
+        page = column_cards(*with_board(workflow), "done", after=cursor, limit=2)
         found += [card.number for card in page.cards]
         cursor = page.next_cursor
         if cursor is None:
@@ -83,7 +83,7 @@ def test_cards_tell_blockers_leases_and_review(workflow: Workflow, agent: AgentW
     )
     ticket_block(actor=agent.actor, request=BlockTicket(ticket_id=second.id, reason="Waits for a key"))
     ticket_claim(actor=agent.actor, request=ClaimTicket(ticket_id=first.id))
-    one, two, three = cards_of(board_of(workflow)[0], [first.id, second.id, third.id])
+    one, two, three = cards_of(with_board(workflow)[0], [first.id, second.id, third.id])
     assert (one.lease_agent_id, one.is_blocked) == ("ada", False)
     assert (two.is_blocked, two.blocked_reason, two.blocked_by_keys) == (True, "Waits for a key", ())
     assert three.blocked_by_keys == ("TKT-2", "TKT-1")
@@ -103,9 +103,9 @@ def test_rejected_tickets_and_those_of_other_boards_have_no_card(workflow: Workf
 
 def test_resolving_moves_the_card_and_its_count(workflow: Workflow, agent: AgentWithToken) -> None:
     ticket = make_ticket(agent)
-    assert [column.ticket_count for column in board_columns(*board_of(workflow))] == [1, 0, 0]
+    assert [column.ticket_count for column in board_columns(*with_board(workflow))] == [1, 0, 0]
     ticket_resolve(actor=agent.actor, request=ResolveTicket(ticket_id=ticket.id, resolution_comment="Done at last."))
-    columns = board_columns(*board_of(workflow))
+    columns = board_columns(*with_board(workflow))
     assert [column.ticket_count for column in columns] == [0, 0, 1]
     assert columns[2].page.cards[0].is_resolved is True
 
@@ -113,14 +113,14 @@ def test_resolving_moves_the_card_and_its_count(workflow: Workflow, agent: Agent
 @pytest.mark.parametrize("cursor", ["", "x", "~", "a0~x", "a0~-1", "a0~" + "9" * 40, "\x00~1", "é~²", "a" * 300 + "~1"])
 def test_a_broken_cursor_is_refused(workflow: Workflow, cursor: str) -> None:
     with pytest.raises(Invalid):
-        column_cards(*board_of(workflow), "todo", after=cursor)
+        column_cards(*with_board(workflow), "todo", after=cursor)
     with pytest.raises(Invalid):
-        column_cards(*board_of(workflow), "done", after=cursor or "2026-01-01T00:00:00~1")
+        column_cards(*with_board(workflow), "done", after=cursor or "2026-01-01T00:00:00~1")
 
 
 def test_an_unknown_column_is_refused(workflow: Workflow) -> None:
     with pytest.raises(Invalid, match="nowhere"):
-        column_cards(*board_of(workflow), "nowhere")
+        column_cards(*with_board(workflow), "nowhere")
 
 
 def test_a_fixed_number_of_queries(
@@ -132,7 +132,7 @@ def test_a_fixed_number_of_queries(
                 make_ticket(agent, initial_status=status)
         blocked = make_ticket(agent)
         ticket_block(actor=agent.actor, request=BlockTicket(ticket_id=blocked.id, reason="By hand"))
-        current, board = board_of(workflow)
+        current, board = with_board(workflow)
         with django_assert_num_queries(5):  # counts, three columns, blockers
             board_columns(current, board)
         with django_assert_num_queries(4):  # the counts are known

@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from boards.schemas import GetStatistics, StatisticsAnswer
 from boards.selectors.statistics import compute_statistics, statistics_get
 from tests.factories import AgentWithToken, api_client, make_agent, make_ticket, make_workflow
-from tickets import ports
+from tickets.board_source import board_of
 from tickets.models import Ticket, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import PRIORITIES, PRIORITY_RANK
@@ -103,7 +103,7 @@ def test_agree_with_the_slow_way(rows: list[dict[str, Any]], workflow: Workflow,
             resolved_at=completed if resolved else None, completed_at=completed, comment_count=row["comment_count"],
             commit_count=row["commit_count"], created_at=today + timedelta(hours=23 - row["created"]),
         )  # fmt: skip
-    found = compute_statistics(workflow.id, ports.boards().board_of(workflow), today.date()).model_dump()
+    found = compute_statistics(workflow.id, board_of(workflow), today.date()).model_dump()
     expected = reference(list(Ticket.objects.all()), today)
     averages = ("avg_comments_per_ticket", "avg_commits_per_ticket")
     assert [found.pop(name) for name in averages] == pytest.approx([expected.pop(name) for name in averages])

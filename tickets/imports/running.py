@@ -13,8 +13,8 @@ from typing import BinaryIO
 
 from django.utils import timezone
 
-from tickets import ports
 from tickets.access import Actor, member_agent, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import DomainError, Invalid
 from tickets.imports.mapping import SOURCE_MAX, Item, Mapper, shortened
 from tickets.imports.reading import Format, Line, read_lines, seekable
@@ -76,7 +76,7 @@ def tickets_import(job: Import, *, progress: Callable[[int], object] = lambda _b
     require_tracking(workflow)
     running = _Running(job, workflow.id, seekable(job.stream))
     if job.strict:
-        running.check(ports.boards().board_of(workflow))
+        running.check(board_of(workflow))
     if not running.report.faults:
         running.create(progress)
     return running.report

@@ -20,7 +20,7 @@ from django.db.models import Count
 
 from tickets.models import ApprovalStatus, Ticket, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
-from tickets.selectors.prepared import Mark, Reading, marks, numbered
+from tickets.prepared import Mark, Reading, marks, numbered
 
 ValueT = TypeVar("ValueT")
 # The revision of the board is random, so that a number which comes again (a restored backup, a workflow

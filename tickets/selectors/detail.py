@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from tickets.access import Actor, find_ticket
 from tickets.models import StatusPeriod, Task, Ticket, TicketDependency, TicketHistory
+from tickets.prepared import Mark, Reading
 from tickets.schemas.reads import (
     ROW_NAMES,
     GetTicket,
@@ -25,7 +26,6 @@ from tickets.schemas.reads import (
     TicketRow,
     TicketState,
 )
-from tickets.selectors.prepared import Mark, Reading
 from tickets.selectors.tickets import row_reading, rows_of, ticket_rows, time_text
 from tickets.selectors.timeline import commits_of, newest_comments, newest_history
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 from django.db import connection, models, transaction
 from django.db.models import Count, F, Max, Min
 
-from tickets import ports
+from tickets.board_source import board_of
 from tickets.errors import NotFound
 from tickets.models import (
     Agent,
@@ -81,7 +81,7 @@ def integrity_findings() -> Iterator[Finding]:
         workflows = {workflow.id: workflow for workflow in Workflow.objects.all()}
         for workflow in workflows.values():
             try:
-                boards[workflow.id] = ports.boards().board_of(workflow)
+                boards[workflow.id] = board_of(workflow)
             except NotFound:
                 yield Finding("board", workflow.id, "a board", None)
             yield from _numbers(workflow)

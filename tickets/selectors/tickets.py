@@ -19,15 +19,15 @@ from django.db.models.functions import Left
 from django.utils import timezone
 from pydantic_core import from_json
 
-from tickets import ports
 from tickets.access import Actor, find_tickets, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import not_one_of
 from tickets.models import Ticket, TicketDependency, TicketTag, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
+from tickets.prepared import Mark, Reading, TimeText, marks, numbered
 from tickets.rules import Board
 from tickets.schemas.reads import EXCERPT, NOBODY, ROW_NAMES, ListTickets, TicketFilters, TicketList, TicketRow
 from tickets.selectors.counts import UntilNextEvent, visible_count
-from tickets.selectors.prepared import Mark, Reading, TimeText, marks, numbered
 
 TIMES = ("created_at", "updated_at", "started_at", "completed_at", "resolved_at", "lease_expires_at")
 # Read with each row, shown or not: whose blockers to look up.
@@ -109,7 +109,7 @@ def select_tickets(actor: Actor, request: TicketFilters) -> Selection:
     Raises NotFound for a workflow that the actor may not read, Invalid for a value that its board lacks.
     """
     workflow = workflow_for(actor, request.workflow_id)
-    board = ports.boards().board_of(workflow)
+    board = board_of(workflow)
     asked: dict[str, Any] = {
         "status__in": _columns(board, request.status),
         "ticket_type__in": _types(board, request.ticket_type),

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from tickets import ports
 from tickets.access import Actor, find_ticket
 from tickets.models import CommentReaction, Ticket, TicketComment, TicketHistory
+from tickets.prepared import Mark, Reading
 from tickets.schemas.reads import (
     CommentDetail,
     CommentPage,
@@ -26,7 +27,6 @@ from tickets.schemas.reads import (
     TimelineEntry,
     TimelinePage,
 )
-from tickets.selectors.prepared import Mark, Reading
 from tickets.selectors.tickets import time_text
 
 COMMENT_FIELDS = (

@@ -8,8 +8,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from tickets import ports
 from tickets.access import Actor, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import Conflict, Forbidden, LeaseLost
 from tickets.models import ApprovalStatus, Claim, ClaimEnd, Role, Ticket, Workflow
 from tickets.schemas.tickets import (
@@ -33,7 +33,7 @@ def ready_tickets(workflow: Workflow, agent_id: str, now: datetime) -> QuerySet[
         Q(lease_expires_at=None) | Q(lease_expires_at__lte=now),
         Q(assigned_agent=None) | Q(assigned_agent=agent_id),
         workflow=workflow,
-        status__in=ports.boards().board_of(workflow).statuses("queue"),
+        status__in=board_of(workflow).statuses("queue"),
         is_blocked=False,
         is_resolved=False,
         approval_status__in=(ApprovalStatus.NONE, ApprovalStatus.APPROVED),
@@ -129,7 +129,7 @@ def why_nothing_is_ready(actor: Actor, workflow: Workflow) -> dict[str, int]:
     """Counts of the tickets in queue columns by what keeps the caller from them. One query each."""
     now = timezone.now()
     queued = Ticket.objects.filter(
-        workflow=workflow, status__in=ports.boards().board_of(workflow).statuses("queue"), is_resolved=False
+        workflow=workflow, status__in=board_of(workflow).statuses("queue"), is_resolved=False
     )
     others = queued.filter(assigned_agent__isnull=False).exclude(assigned_agent=actor.agent_id)
     reasons = {

@@ -16,6 +16,7 @@ from tickets.schemas.comments import (
     ReactionAnswer,
     ReactToComment,
 )
+from tickets.selectors.timeline import reactions_of
 from tickets.services.mentions import find_mentions
 from tickets.unit import Unit, open_ticket
 
@@ -91,15 +92,6 @@ def comment_react(*, actor: Actor, request: ReactToComment) -> ReactionAnswer:
         comment_id=comment.id,
         reactions=reactions_of([comment.id]).get(comment.id, {}),
     )
-
-
-def reactions_of(comment_ids: list[str]) -> dict[str, dict[str, list[str]]]:
-    """Comment id → emoji → agents, in the order of reacting. One query."""
-    found: dict[str, dict[str, list[str]]] = {}
-    rows = CommentReaction.objects.filter(comment_id__in=comment_ids).order_by("id")
-    for comment_id, emoji, agent_id in rows.values_list("comment_id", "emoji", "agent_id"):
-        found.setdefault(comment_id, {}).setdefault(emoji, []).append(agent_id)
-    return found
 
 
 @contextmanager

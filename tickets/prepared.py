@@ -1,18 +1,23 @@
 """Queries for values, compiled once: Django takes longer to compile a statement than SQLite to answer it.
 
-A query is built with ``Mark("name")`` where a value will stand; ``Reading`` keeps its statement and is run with
-the values. What is compiled must not depend on them: an ``IN`` of three marks is another query than one of four.
+A query is built with ``Mark("name")`` where a value will stand; ``Reading`` (for tuples) and ``RowReading`` (for
+instances) keep its statement and are run with the values. What is compiled must not depend on them: an ``IN`` of
+three marks is another query than one of four. What each request reads goes through these; everything else is
+better off with querysets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Expression, Func, QuerySet, TextField
+from django.db.models import Expression, Func, Model, QuerySet, TextField
+from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
+
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 class Mark(Expression):
@@ -51,7 +56,7 @@ class Reading:
         """``query`` ends in ``values_list``. Without ``convert`` values come as the driver has them."""
         compiler = query.query.get_compiler(connection=connection)
         self._sql, self._parameters = compiler.as_sql()
-        self._compiler = compiler
+        self.compiler = compiler
         self._converters = compiler.get_converters([column[0] for column in compiler.select]) if convert else {}
 
     def rows(self, **values: Any) -> list[tuple[Any, ...]]:
@@ -70,7 +75,35 @@ class Reading:
             found: list[tuple[Any, ...]] = cursor.fetchall()
         if not self._converters:
             return found
-        return [tuple(row) for row in self._compiler.apply_converters(found, self._converters)]
+        return [tuple(row) for row in self.compiler.apply_converters(found, self._converters)]
+
+
+class RowReading(Generic[ModelT]):
+    """A compiled query for whole rows of a model, with what ``select_related`` names. Safe to share between threads."""
+
+    def __init__(self, query: QuerySet[ModelT]) -> None:
+        self._reading = Reading(query)
+        compiler = self._reading.compiler
+        info = compiler.klass_info
+        assert info is not None
+        self._model: type[ModelT] = info["model"]
+        self._width = len(info["select_fields"])
+        self._names = [column[0].target.attname for column in compiler.select[: self._width]]
+        self._related = get_related_populators(
+            info,
+            compiler.select,
+            connection.alias,  # type: ignore[call-arg]  # the stubs are of Django 6
+        )
+
+    def rows(self, **values: Any) -> list[ModelT]:
+        """The rows for these values of the marks. One query."""
+        return [self._instance(row) for row in self._reading.run(values)]
+
+    def _instance(self, row: tuple[Any, ...]) -> ModelT:
+        made = self._model.from_db(connection.alias, self._names, row[: self._width])
+        for related in self._related:
+            related.populate(row, made)
+        return made
 
 
 def marks(name: str, count: int) -> list[Mark]:
