@@ -161,7 +161,7 @@ def _arguments() -> argparse.Namespace:
     if unknown:
         parser.error(f"no operation {', '.join(sorted(unknown))}; there are {', '.join(o.name for o in OPERATIONS)}")
     if arguments.quick:
-        arguments.rounds, arguments.repeats = 3, 20
+        arguments.rounds, arguments.repeats = 3, 12
         arguments.tickets = [tickets for tickets in arguments.tickets if tickets <= 10_000]
     return arguments
 

@@ -14,7 +14,10 @@ WRITES = [operation.name for operation in OPERATIONS if operation.writes]
 
 @dataclass(frozen=True)
 class Row:
-    """One operation's figures: milliseconds, requests per second, kilobytes."""
+    """One operation's figures: milliseconds, requests per second, kilobytes.
+
+    Both ratios are to the empty endpoint; that of CPU time holds on a busy machine, too.
+    """
 
     p50_ms: float
     p95_ms: float
@@ -22,6 +25,7 @@ class Row:
     per_second: float
     ratio: float
     cpu_ms: float
+    cpu_ratio: float
     kilobytes: float
     requests: int
     errors: int
@@ -59,6 +63,7 @@ def rows(series: Mapping[str, Series]) -> dict[str, Row]:
             per_second=one.per_second(),
             ratio=one.ratio(base),
             cpu_ms=one.cpu() * 1000,
+            cpu_ratio=one.cpu() / base.cpu(),
             kilobytes=one.size() / 1024,
             requests=len(one.samples()),
             errors=one.errors(),
@@ -78,11 +83,13 @@ def spread_ms(delays: Sequence[float]) -> dict[str, float]:
 
 def show_rows(title: str, table: Mapping[str, Row]) -> None:
     print(f"\n{title}")
-    print(f"  {'':40}{'p50 ms':>9}{'p95 ms':>9}{'req/s':>9}{'x empty':>9}{'CPU ms':>9}{'KB':>8}{'errors':>8}")
+    print(
+        f"  {'':40}{'p50 ms':>9}{'p95 ms':>9}{'req/s':>9}{'x empty':>9}{'CPU ms':>9}{'x CPU':>9}{'KB':>8}{'errors':>8}"
+    )
     for name, row in table.items():
         print(
             f"  {name:40}{row.p50_ms:9.2f}{row.p95_ms:9.2f}{row.per_second:9.0f}{row.ratio:9.2f}{row.cpu_ms:9.2f}"
-            f"{row.kilobytes:8.1f}{row.errors:8d}"
+            f"{row.cpu_ratio:9.2f}{row.kilobytes:8.1f}{row.errors:8d}"
         )
 
 
