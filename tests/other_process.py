@@ -101,7 +101,7 @@ def _calls() -> dict[str, Any]:
     from django.utils import timezone
 
     from tests.factories import make_agent, make_workflow
-    from tickets.access import system_actor
+    from tickets.access import actor_for_user, system_actor
     from tickets.models import AgentToken, Event, Membership, Workflow
     from tickets.unit import open_unit, write_transaction
 
@@ -131,6 +131,7 @@ def _calls() -> dict[str, Any]:
 
     def sign_in(username: str) -> str:
         user = get_user_model().objects.create_superuser(username, password=username)
+        actor_for_user(user)
         session = SessionStore()
         session[SESSION_KEY] = str(user.pk)
         session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import structlog
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, WebSocketScope
+from django.core.exceptions import TooManyFieldsSent
 from django.http import QueryDict
 
 from tickets.access import visible_workflows
@@ -85,7 +86,8 @@ class EventSocket:
 
     def _check_permission(self) -> None:
         actor = authenticate(Handshake(self._scope))
-        if not visible_workflows(actor).filter(pk=self._workflow_id).exists():
+        known = "\x00" not in self._workflow_id
+        if not known or not visible_workflows(actor).filter(pk=self._workflow_id).exists():
             raise NotFound(f"No workflow {self._workflow_id!r} that you are a member of.", field="workflow_id")
 
     async def _serve(self, seq: int, newest: int) -> None:
@@ -149,7 +151,10 @@ class EventSocket:
 
 
 def _parse_since(query: bytes) -> int | None:
-    parameters = QueryDict(query)
+    try:
+        parameters = QueryDict(query)
+    except TooManyFieldsSent as error:
+        raise Invalid("Too many query parameters.", field="since", allowed=["since"]) from error
     for name in parameters:
         if name != "since":
             raise unknown_field(name, ["since"], what="query parameter")

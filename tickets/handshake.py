@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from importlib import import_module
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +14,9 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.utils.http import is_same_domain
 
-from tickets.access import Actor, actor_for_user, authenticate_token
+from tickets.access import Actor, actor_for_user, authenticate_token, system_actor
 from tickets.errors import Forbidden, Unauthenticated
+from tickets.models import Agent, AgentKind
 
 
 class Handshake(ASGIRequest):
@@ -45,24 +47,46 @@ def check_origin(request: Handshake) -> None:
         raise Forbidden("This host is not among HEPHAESTUS_ALLOWED_HOSTS.", field="Host") from error
     origin = request.headers.get("Origin")
     if origin is None:
-        if request.token is None:
+        if request.token is None and settings.SESSION_COOKIE_NAME in request.COOKIES:
             raise Forbidden("A session may open this socket only from one of the site's pages: Origin is missing.")
-    elif origin.lower() != own.lower() and not any(
-        _trusts(trusted, origin) for trusted in settings.CSRF_TRUSTED_ORIGINS
-    ):
+    elif origin.lower() != own.lower() and not any(_trusts(each, origin) for each in settings.CSRF_TRUSTED_ORIGINS):
         raise Forbidden(f"The origin {origin!r} may not open this socket.", field="Origin")
 
 
 def authenticate(request: Handshake) -> Actor:
-    """The actor behind the token or the session. Raises Unauthenticated."""
+    """The actor behind the token or the session; in trusted-loopback mode, of ``X-Agent-ID`` alone.
+
+    Raises Unauthenticated.
+    """
     if request.token is not None:
         return authenticate_token(request.token)
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if key is None and settings.AGENT_AUTH == "trusted-loopback" and _is_loopback(request.META.get("REMOTE_ADDR", "")):
+        return _trusted_actor(request.headers.get("X-Agent-ID"))
+    if key and "\x00" in key:  # which an escape in a cookie can say, and PostgreSQL cannot hear
+        key = None
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     user = get_user(request)
     if not key or not user.is_authenticated or not user.is_active:
         raise Unauthenticated("Sign in, or send a token as 'Authorization: Bearer …'.")
     return actor_for_user(user)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _trusted_actor(agent_id: str | None) -> Actor:
+    """The AI agent of that name. A name that nobody has is as none: who only listens then reads as the system agent."""
+    agent = Agent.objects.filter(pk=agent_id).first() if agent_id and "\x00" not in agent_id else None
+    if agent is None:
+        return system_actor()
+    if agent.kind != AgentKind.AI:
+        raise Unauthenticated(f"{agent_id!r} is no AI agent; it needs a credential.", field="X-Agent-ID")
+    return Actor(agent_id=agent.id, kind=agent.kind)
 
 
 def _trusts(trusted: str, origin: str) -> bool:
