@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -37,9 +37,10 @@ def register(job: Job) -> None:
 
 
 class Worker:
-    """Runs the registered jobs until it is stopped. A job that fails is logged and comes again."""
+    """Runs jobs, by default the registered ones, until it is stopped. One that fails is logged and comes again."""
 
-    def __init__(self) -> None:
+    def __init__(self, jobs: Sequence[Job] | None = None) -> None:
+        self._jobs = _jobs if jobs is None else jobs
         self._stopped = threading.Event()
         # A daemon, so that a job that hangs does not hold up the end of the process.
         self._thread = threading.Thread(target=self.run, name="worker", daemon=True)
@@ -55,7 +56,7 @@ class Worker:
 
     def run(self) -> None:
         """Work in the calling thread."""
-        due = dict.fromkeys(_jobs, time.monotonic())
+        due = dict.fromkeys(self._jobs, time.monotonic())
         while due:
             job = min(due, key=lambda each: due[each])
             if self._stopped.wait(max(0.0, due[job] - time.monotonic())):
