@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from boards.demo import layout
-from boards.management.commands import run as run_module
+from hephaestus_site.management.commands import run as run_module
 from tests.factories import make_agent, make_workflow
 from tickets.access import authenticate_token
 from tickets.models import Agent, AgentToken, Event, Membership, Ticket, Workflow

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from tickets.backup import BackupError, serving
 from tickets.worker import Worker
 
 AGENT_AUTH_MODES = ("token", "trusted-loopback")
@@ -43,8 +44,14 @@ class Command(BaseCommand):
         if processes < 1:
             raise CommandError("--processes must be at least 1.")
         _check_agent_auth(host)
-        _check_database()
-        listener = _open_socket(host, port)
+        try:
+            with serving():
+                _check_database()
+                self._serve_all(open_listener(host, port), host, processes, no_worker=no_worker)
+        except BackupError as error:
+            raise CommandError(str(error)) from error
+
+    def _serve_all(self, listener: socket.socket, host: str, processes: int, *, no_worker: bool) -> None:
         worker = Worker()
         if not no_worker:
             worker.start()
@@ -132,7 +139,8 @@ def _check_database() -> None:
         )
 
 
-def _open_socket(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises CommandError, which says what to do."""
     from hephaestus_site.server.listening import open_socket
 
     try:

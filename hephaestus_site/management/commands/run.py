@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from boards.demo.layout import Demo, demo_lay_out
+from hephaestus_site.management.commands.serve import open_listener
 from tickets.models import Agent, Workflow
 from tickets.models.agents import SYSTEM_AGENT_ID
 from tickets.models.triggers import missing_triggers
@@ -26,6 +27,8 @@ class Command(BaseCommand):
     help = "Migrate, lay out the demo where there is no workflow, and serve in the foreground."
 
     def handle(self, **_: Any) -> None:
+        # Before the demo, whose password and token are shown once: a start that fails must not use them up.
+        open_listener(settings.HOST, settings.PORT).close()
         with _alone():
             if _has_to_migrate():
                 call_command("migrate", verbosity=0, interactive=False)
