@@ -11,6 +11,6 @@ from tickets.admin.base import ReadOnlyAdmin
 @admin.register(BoardConfig)
 class BoardConfigAdmin(ReadOnlyAdmin):
     list_display = ("workflow", "name", "initial_status", "resolved_status", "version", "updated_at")
-    list_select_related = ("workflow",)
+    list_related = ("workflow",)
     search_fields = ("name", "workflow__id", "workflow__name")
     ordering = ("workflow__name", "id")

@@ -15,8 +15,8 @@ class TicketCommitAdmin(ReadOnlyAdmin):
         "link_method", "linked_at",
     )  # fmt: skip
     list_filter = (TicketWorkflowFilter, "link_method")
-    list_select_related = ("ticket", "agent")
-    list_defer = ("ticket__description", "files_list")
+    list_related = ("ticket", "agent")
+    list_defer = ("files_list",)
     search_fields = ("commit_sha__startswith", "=ticket__key", "=agent__id", "author_name")
     ordering = ("-linked_at", "id")
 

@@ -61,7 +61,7 @@ class AgentAdmin(ReadOnlyAdmin):
 
     list_display = ("id", "name", "kind", "state", "user", "created_at", "last_seen_at")
     list_filter = ("kind", "state")
-    list_select_related = ("user",)
+    list_related = ("user",)
     search_fields = ("id", "name", "email")
     ordering = ("id",)
     inlines = (MembershipInline, TokenInline)
@@ -145,7 +145,7 @@ class AgentTokenAdmin(ReadOnlyAdmin):
         "hint", "agent", "label", "is_gateway", "is_operator", "created_at", "expires_at", "last_used_at", "revoked_at",
     )  # fmt: skip
     list_filter = ("is_gateway", "is_operator", ("revoked_at", admin.EmptyFieldListFilter))
-    list_select_related = ("agent",)
+    list_related = ("agent",)
     search_fields = ("=agent__id", "label", "hint")
     exclude = ("token_hash",)
     ordering = ("-created_at", "id")

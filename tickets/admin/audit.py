@@ -35,8 +35,9 @@ class EventTypeFilter(ChangeTypeFilter):
 class TicketHistoryAdmin(ReadOnlyAdmin):
     list_display = ("id", "changed_at", "ticket", "agent", "via_agent", "change_type", "field_name")
     list_filter = (WorkflowFilter, ChangeTypeFilter)
-    list_select_related = ("ticket", "agent", "via_agent", "workflow")
-    list_defer = ("old_value", "new_value", "ticket__description")
+    list_related = ("ticket", "agent", "via_agent")
+    page_related = ("workflow",)
+    list_defer = ("old_value", "new_value")
     search_fields = ("=ticket__key", "=agent__id")
     ordering = ("-id",)
 
@@ -45,8 +46,8 @@ class TicketHistoryAdmin(ReadOnlyAdmin):
 class EventAdmin(ReadOnlyAdmin):
     list_display = ("workflow", "seq", "timestamp", "type", "ticket", "agent")
     list_filter = (WorkflowFilter, EventTypeFilter)
-    list_select_related = ("workflow", "ticket", "agent")
-    list_defer = ("data", "ticket__description")
+    list_related = ("workflow", "ticket", "agent")
+    list_defer = ("data",)
     search_fields = ("=ticket__key", "=agent__id")
     ordering = ("-id",)
 
@@ -55,8 +56,7 @@ class EventAdmin(ReadOnlyAdmin):
 class ClaimAdmin(ReadOnlyAdmin):
     list_display = ("ticket", "agent", "fencing_token", "claimed_at", "expires_at", "ended_at", "end_reason")
     list_filter = (TicketWorkflowFilter, ("ended_at", admin.EmptyFieldListFilter), "end_reason")
-    list_select_related = ("ticket", "agent")
-    list_defer = ("ticket__description",)
+    list_related = ("ticket", "agent")
     search_fields = ("=ticket__key", "=agent__id")
     ordering = ("-id",)
 
@@ -67,8 +67,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
         "ticket", "requested_by_agent", "requested_at", "expires_at", "decision", "decided_by_agent", "decided_at",
     )  # fmt: skip
     list_filter = (TicketWorkflowFilter, "decision")
-    list_select_related = ("ticket", "requested_by_agent", "decided_by_agent")
-    list_defer = ("ticket__description",)
+    list_related = ("ticket", "requested_by_agent", "decided_by_agent")
     search_fields = ("=ticket__key", "=requested_by_agent__id", "=decided_by_agent__id")
     ordering = ("-id",)
 
@@ -77,8 +76,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 class StatusPeriodAdmin(ReadOnlyAdmin):
     list_display = ("ticket", "status", "category", "entered_at", "left_at")
     list_filter = (TicketWorkflowFilter, ("left_at", admin.EmptyFieldListFilter))
-    list_select_related = ("ticket",)
-    list_defer = ("ticket__description",)
+    list_related = ("ticket",)
     search_fields = ("=ticket__key",)
     ordering = ("-id",)
 
@@ -87,8 +85,9 @@ class StatusPeriodAdmin(ReadOnlyAdmin):
 class TaskAdmin(ReadOnlyAdmin):
     list_display = ("id", "workflow", "ticket", "agent", "phase", "priority", "status", "created_at", "completed_at")
     list_filter = (WorkflowFilter, "status")
-    list_select_related = ("workflow", "ticket", "agent", "created_by_agent")
-    list_defer = ("description", "ticket__description")
+    list_related = ("workflow", "ticket", "agent")
+    page_related = ("created_by_agent",)
+    list_defer = ("description",)
     search_fields = ("=id", "=ticket__key", "=agent__id")
     ordering = ("-created_at", "id")
 
@@ -96,7 +95,7 @@ class TaskAdmin(ReadOnlyAdmin):
 @admin.register(IdempotencyRecord)
 class IdempotencyRecordAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "agent", "operation", "key")
-    list_select_related = ("agent",)
+    list_related = ("agent",)
     list_defer = ("answer",)
     search_fields = ("=agent__id", "=key")
     ordering = ("-id",)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import BaseModelAdmin
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 
 from tickets.access import Actor, actor_for_user
 from tickets.errors import DomainError
-from tickets.models import Workflow
+from tickets.models import Ticket, Workflow
 from tickets.rules import PRIORITIES
 
 # Django's admin classes are generic for the type checker only.
@@ -46,13 +46,20 @@ class _NothingDirectly(_Permissions):
 
 
 class ReadOnlyAdmin(_NothingDirectly, _ModelAdmin):
-    """A table to search and read. ``list_defer`` names wide columns that the list does not show."""
+    """A table to search and read.
+
+    ``list_related`` names the foreign keys that the list shows, ``page_related`` those that a row's own
+    page shows besides, ``list_defer`` wide columns that the list does not show.
+    """
 
     list_per_page = NEWEST
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
+    # A join may make SQLite begin with the small table and sort all tickets: 0.8 s instead of 12 ms.
+    list_select_related = ()
+    list_related: ClassVar[tuple[str, ...]] = ()
+    page_related: ClassVar[tuple[str, ...]] = ()
     list_defer: ClassVar[tuple[str, ...]] = ()
-    list_select_related: ClassVar[Any] = ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Every column, also those that no form may hold."""
@@ -62,9 +69,17 @@ class ReadOnlyAdmin(_NothingDirectly, _ModelAdmin):
         rows = super().get_queryset(request)
         match = request.resolver_match
         if match is not None and (match.url_name or "").endswith("_changelist"):
-            return rows.defer(*self.list_defer)
+            return rows.defer(*self.list_defer).prefetch_related(*map(self._lean, self.list_related))
+        related = (*self.list_related, *self.page_related)
         # Without arguments select_related would follow every key there is.
-        return rows.select_related(*self.list_select_related) if self.list_select_related else rows
+        return rows.select_related(*related) if related else rows
+
+    def _lean(self, name: str) -> Prefetch[Any]:
+        """What a foreign key points at, of tickets without their descriptions."""
+        model = self.opts.get_field(name).related_model
+        assert isinstance(model, type)
+        rows = model._default_manager.all()
+        return Prefetch(name, rows.defer("description") if model is Ticket else rows)
 
 
 class NewestFormSet(_FormSet):

@@ -81,8 +81,9 @@ class TicketAdmin(ReadOnlyAdmin):
         "approval_status", "updated_at",
     )  # fmt: skip
     list_filter = (WorkflowFilter, PriorityFilter, "is_blocked", "is_resolved", "approval_status", LeasedFilter)
-    list_select_related = ("workflow", "assigned_agent", "created_by_agent", "lease_agent", "parent_ticket")
-    list_defer = ("description", "parent_ticket__description")
+    list_related = ("workflow", "assigned_agent")
+    page_related = ("created_by_agent", "lease_agent", "parent_ticket")
+    list_defer = ("description",)
     search_fields = ("=key", "=id", "title", "=assigned_agent__id")
     # The order of an index, which no sort has to make.
     ordering = ("workflow_id", "-created_at", "-number")
@@ -130,8 +131,8 @@ class TicketAdmin(ReadOnlyAdmin):
 class TicketCommentAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "ticket_key", "agent", "comment_type", "excerpt", "is_edited", "deleted_at")
     list_filter = (TicketWorkflowFilter, "is_edited")
-    list_select_related = ("ticket", "agent", "via_agent", "parent")
-    list_defer = ("ticket__description", "parent__comment_text")
+    list_related = ("ticket", "agent")
+    page_related = ("via_agent", "parent")
     search_fields = ("=ticket__key", "=agent__id", "comment_text")
     ordering = ("-created_at", "-id")
 
@@ -148,7 +149,6 @@ class TicketCommentAdmin(ReadOnlyAdmin):
 class TicketDependencyAdmin(ReadOnlyAdmin):
     list_display = ("id", "ticket", "blocker", "created_by_agent", "created_at", "released_at")
     list_filter = (TicketWorkflowFilter, ("released_at", admin.EmptyFieldListFilter))
-    list_select_related = ("ticket", "blocker", "created_by_agent")
-    list_defer = ("ticket__description", "blocker__description")
+    list_related = ("ticket", "blocker", "created_by_agent")
     search_fields = ("=ticket__key", "=blocker__key")
     ordering = ("-id",)

@@ -64,7 +64,7 @@ class MembershipAdmin(ReadOnlyAdmin):
 
     list_display = ("agent", "workflow", "role", "created_at")
     list_filter = (WorkflowFilter, "role")
-    list_select_related = ("agent", "workflow")
+    list_related = ("agent", "workflow")
     search_fields = ("agent__id", "agent__name", "=workflow__id")
     ordering = ("workflow", "agent")
     actions = ("make_viewer", "make_member", "make_maintainer", "end_membership")
