@@ -177,6 +177,20 @@ def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER
     raise NotFound(f"No workflow {workflow_id!r} that you are a member of.", field="workflow_id")
 
 
+def lock_workflow_of(actor: Actor, reference: str, role: Role, *, field: str = "ticket_id") -> None:
+    """Take the lock of the workflow that a ticket is in (``workflow_for``). One query as a rule.
+
+    Raises as ``find_ticket`` does.
+    """
+    parsed = parse_ticket_reference(reference, field=field)
+    if parsed.id or parsed.key:
+        query = _workflow_of("id" if parsed.id else "key", role, actor.is_superuser, actor.via_agent_id is not None)
+        value = parsed.id or parsed.key or ""
+        if query.rows(value=value, agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or ""):
+            return
+    workflow_for(actor, find_ticket(actor, reference, role=role, field=field).workflow_id, role, lock=True)
+
+
 def find_ticket(
     actor: Actor,
     reference: str,
@@ -262,6 +276,14 @@ def _workflow_by_id(role: Role, is_superuser: bool, has_gateway: bool, lock: boo
     found = visible_workflows(_any_actor(is_superuser, has_gateway), role).order_by()
     found = found.filter(pk=Mark("workflow_id"))
     return RowReading(found.select_for_update(of=("self",), no_key=True) if lock else found)
+
+
+@functools.cache
+def _workflow_of(field: str, role: Role, is_superuser: bool, has_gateway: bool) -> RowReading[Workflow]:
+    """The query of ``visible_workflows`` for the one that a ticket (mark ``value``) is in, locked."""
+    found = visible_workflows(_any_actor(is_superuser, has_gateway), role).order_by()
+    found = found.filter(**{f"tickets__{field}": Mark("value")})
+    return RowReading(found.select_for_update(of=("self",), no_key=True))
 
 
 def _any_actor(is_superuser: bool, has_gateway: bool) -> Actor:

@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tickets import rows
-from tickets.access import Actor, find_ticket, workflow_for
+from tickets.access import Actor, find_ticket, lock_workflow_of, workflow_for
 from tickets.board_source import board_of
 from tickets.errors import Conflict, Forbidden, LeaseLost
 from tickets.ids import new_id
@@ -310,12 +310,11 @@ def open_ticket(
 ) -> Iterator[tuple[Unit, Ticket]]:
     """``open_unit`` for the workflow of a ticket, with that ticket."""
     with write_transaction():
+        if connection.features.has_select_for_update:
+            # Row locks: what is read before the workflow's lock is held may be old.
+            lock_workflow_of(actor, reference, role, field=field)
         ticket = find_ticket(actor, reference, role=role, field=field)
         workflow = ticket.workflow
-        if connection.features.has_select_for_update:
-            # Row locks: what was read before the workflow's lock was held may be old.
-            workflow = workflow_for(actor, workflow.id, role, lock=True)
-            ticket = find_ticket(actor, ticket.id, role=role, field=field)
         require_tracking(workflow)
         unit = Unit(actor, workflow)
         yield unit, unit.ready(ticket, expected_version=expected_version, fencing_token=fencing_token)
