@@ -33,6 +33,7 @@ from django.utils import timezone  # noqa: E402
 from boards.services.configuration import workflow_create_with_board  # noqa: E402
 from tests.bench.fixture import Fixture  # noqa: E402
 from tests.bench.texts import Texts  # noqa: E402
+from tickets import rows  # noqa: E402
 from tickets.access import Actor, system_actor  # noqa: E402
 from tickets.models import (  # noqa: E402
     Event,
@@ -83,8 +84,8 @@ class Loader:
             for place in range(first, min(first + CHUNK, self.count)):
                 self._ticket(place)
             with transaction.atomic():
-                for kind, rows in self.rows.items():
-                    kind.objects.bulk_create(rows)
+                for collected in self.rows.values():
+                    rows.insert(collected)
         Workflow.objects.filter(pk=self.workflow.pk).update(
             next_number=self.count + 1, event_seq=self.workflow.event_seq, updated_at=timezone.now()
         )
