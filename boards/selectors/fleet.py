@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Literal
 from django.utils import timezone
 
 from tickets.models import Claim, Workflow
+from tickets.prepared import Mark, Reading
 
 State = Literal["working", "waiting", "stale", "offline"]
 STATES: tuple[State, ...] = ("working", "waiting", "stale", "offline")
@@ -34,13 +36,19 @@ class Lease:
 def open_leases(workflow: Workflow) -> dict[str, Lease]:
     """Ticket id → lease, for the whole workflow. One query; there are no more rows than agents at work."""
     now = timezone.now()
-    rows = Claim.objects.filter(ended_at=None, ticket__workflow_id=workflow.id).values_list(
-        "ticket_id", "agent_id", "agent__name", "heartbeat_at", "expires_at", "ticket__is_blocked"
-    )
+    rows = _open_claims().rows(workflow_id=workflow.id)
     return {
         ticket_id: Lease(agent_id, name, heartbeat, _state(expires, is_blocked, now))
         for ticket_id, agent_id, name, heartbeat, expires, is_blocked in rows
     }
+
+
+@functools.cache
+def _open_claims() -> Reading:
+    rows = Claim.objects.filter(ended_at=None, ticket__workflow_id=Mark("workflow_id"))
+    return Reading(
+        rows.values_list("ticket_id", "agent_id", "agent__name", "heartbeat_at", "expires_at", "ticket__is_blocked")
+    )
 
 
 def fleet_counts(leases: dict[str, Lease]) -> dict[State, int]:

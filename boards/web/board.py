@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from boards.selectors.columns import BoardColumn, CardPage, board_columns, column_cards
+from boards.selectors.columns import column_cards
+from boards.selectors.faces import FacePage, column_faces
 from boards.selectors.fleet import Lease, State, fleet_counts, open_leases
-from boards.web.cards import cards_html
+from boards.web.cards import Cards
 from tickets.models import Workflow
 from tickets.rules import Board, Category, Column
 from tickets.selectors.counts import status_counts
@@ -90,9 +91,19 @@ class BoardView:
         return open_leases(self.workflow)
 
     @cached_property
+    def cards(self) -> Cards:
+        return Cards(self.workflow, self.board, self.leases)
+
+    @cached_property
     def columns(self) -> list[ColumnView]:
-        columns = board_columns(self.workflow, self.board, per_column=PER_COLUMN)
-        return [self._view(found) for found in columns]
+        # Counted first: what a count does not know yet comes as an event.
+        counts = counts_of(self.workflow, self.board)
+        pages = column_faces(self.workflow, self.board, per_column=PER_COLUMN)
+        html = self.cards.of_faces(face for page in pages for face in page.faces)
+        return [
+            self._view(column, counts[column.id], page, html)
+            for column, page in zip(self.board.columns, pages, strict=True)
+        ]
 
     @cached_property
     def summary(self) -> Summary:
@@ -102,22 +113,14 @@ class BoardView:
     def fleet(self) -> dict[State, int]:
         return fleet_counts(self.leases)
 
-    def _view(self, found: BoardColumn) -> ColumnView:
-        column, page, is_continued = found.column, found.page, False
+    def _view(self, column: Column, total: int, page: FacePage, html: Mapping[str, bytes]) -> ColumnView:
+        count = Count(column, total)
         if self._continued is not None and self._continued[0] == column.id:
-            page, is_continued = self._rest(self._continued), True
-        return ColumnView(
-            column=column,
-            count=Count(column, found.ticket_count),
-            cards=cards_html(self.workflow, self.board, page.cards, self.leases),
-            shown=len(page.cards),
-            next_cursor=page.next_cursor,
-            is_continued=is_continued,
-        )
-
-    def _rest(self, continued: tuple[str, str]) -> CardPage:
-        status, after = continued
-        return column_cards(self.workflow, self.board, status, after=after, limit=PER_COLUMN)
+            rest = column_cards(self.workflow, self.board, column.id, after=self._continued[1], limit=PER_COLUMN)
+            cards = self.cards.all_html(rest.cards)
+            return ColumnView(column, count, cards, len(rest.cards), rest.next_cursor, is_continued=True)
+        shown = [html[face.id] for face in page.faces if face.id in html]
+        return ColumnView(column, count, b"".join(shown), len(shown), page.next_cursor, is_continued=False)
 
 
 def with_cards(page: str, columns: Iterable[ColumnView]) -> bytes:

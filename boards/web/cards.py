@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from boards.selectors.columns import Card, cursor_of
+from boards.selectors.columns import MAX_CARDS, Card, cards_of, cursor_of
+from boards.selectors.faces import Face, face_of
 from boards.selectors.fleet import Lease
 from boards.web import look
 from tickets.models import Workflow
@@ -70,30 +70,66 @@ class CardView:
 _kept: dict[Hashable, bytes] = {}
 
 
-def card_html(workflow: Workflow, board: Board, card: Card, lease: Lease | None, now: datetime) -> bytes:
-    """One card in UTF-8, rendered anew only where something that it shows has changed.
+class Cards:
+    """The cards of one board at one moment, in UTF-8. Each is rendered anew only where what it shows has changed."""
 
-    Whatever may change without a new version of the ticket is part of the key.
-    """
-    lease_age = look.age(lease.heartbeat_at, now) if lease is not None else ""
-    is_final = board.category(card.status) == "final"
-    done_age = look.coarse_age(card.completed_at, now) if is_final and card.completed_at else ""
-    key = (
-        card.id, card.version, card.updated_at, card.status, card.rank, card.assignee, card.blocked_by_keys,
-        card.is_blocked, workflow.board_revision, lease, lease_age, done_age,
-    )  # fmt: skip
-    html = _kept.get(key)
-    if html is None:
-        if len(_kept) >= MAX_KEPT:
-            _kept.clear()
-        html = _kept[key] = _render(board, card, lease, lease_age, done_age)
-    return html
+    def __init__(self, workflow: Workflow, board: Board, leases: Mapping[str, Lease]) -> None:
+        self._workflow = workflow
+        self._board = board
+        self._leases = leases
+        self._now = timezone.now()
 
+    def of_faces(self, faces: Iterable[Face]) -> dict[str, bytes]:
+        """Ticket id → card. Those not kept are read: two queries for each hundred, none where all are."""
+        keys = {face.id: self._key(face) for face in faces}
+        found = {ticket_id: _kept[key] for ticket_id, key in keys.items() if key in _kept}
+        missing = [ticket_id for ticket_id in keys if ticket_id not in found]
+        for start in range(0, len(missing), MAX_CARDS):
+            for card in cards_of(self._workflow, missing[start : start + MAX_CARDS]):
+                found[card.id] = self.html(card)
+        return found
 
-def cards_html(workflow: Workflow, board: Board, cards: Iterable[Card], leases: Mapping[str, Lease]) -> bytes:
-    """Cards in the order given."""
-    now = timezone.now()
-    return b"".join([card_html(workflow, board, card, leases.get(card.id), now) for card in cards])
+    def html(self, card: Card) -> bytes:
+        """One card. Its column must be on the board."""
+        face = face_of(card)
+        key = self._key(face)
+        html = _kept.get(key)
+        if html is None:
+            if len(_kept) >= MAX_KEPT:
+                _kept.clear()
+            html = _kept[key] = self._render(card, face)
+        return html
+
+    def all_html(self, cards: Iterable[Card]) -> bytes:
+        """Cards in the order given."""
+        return b"".join([self.html(card) for card in cards])
+
+    def _key(self, face: Face) -> Hashable:
+        """All that may change what a card shows; the number and the time it was done come with the version."""
+        lease = self._leases.get(face.id)
+        return face[:8], self._workflow.board_revision, lease, self._lease_age(lease), self._done_age(face)
+
+    def _lease_age(self, lease: Lease | None) -> str:
+        return look.age(lease.heartbeat_at, self._now) if lease is not None else ""
+
+    def _done_age(self, face: Face) -> str:
+        is_final = face.completed_at is not None and self._board.category(face.status) == "final"
+        return look.coarse_age(face.completed_at, self._now) if is_final and face.completed_at else ""
+
+    def _render(self, card: Card, face: Face) -> bytes:
+        board, lease = self._board, self._leases.get(card.id)
+        minutes = card.estimate_minutes if board.settings.track_time else None
+        view = CardView(
+            card=card,
+            kind=board.types.get(card.ticket_type) or TicketType(id="gone", name=card.ticket_type),
+            rank=cursor_of(board.by_id[card.status], card),
+            classes=" is-blocked" if card.is_blocked else " is-pending" if card.is_pending else "",
+            lease=lease,
+            lease_age=self._lease_age(lease),
+            done_age=self._done_age(face),
+            estimate=look.duration(minutes) if minutes else "",
+        )
+        return get_template("boards/_card.html").render({"view": view, "card": card}).encode()
 
 
 def with_heat(html: bytes, line: SafeString | None) -> str:
@@ -103,17 +139,3 @@ def with_heat(html: bytes, line: SafeString | None) -> str:
         return text
     head, _, _ = text.replace('class="card', 'class="card is-warm', 1).rpartition("</li>")
     return f"{head}{line}</li>"
-
-
-def _render(board: Board, card: Card, lease: Lease | None, lease_age: str, done_age: str) -> bytes:
-    view = CardView(
-        card=card,
-        kind=board.types.get(card.ticket_type) or TicketType(id="gone", name=card.ticket_type),
-        rank=cursor_of(board.by_id[card.status], card),
-        classes=" is-blocked" if card.is_blocked else " is-pending" if card.is_pending else "",
-        lease=lease,
-        lease_age=lease_age,
-        done_age=done_age,
-        estimate=look.duration(card.estimate_minutes) if card.estimate_minutes and board.settings.track_time else "",
-    )
-    return get_template("boards/_card.html").render({"view": view, "card": card}).encode()

@@ -8,12 +8,11 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import get_template, render_to_string
-from django.utils import timezone
 
 from boards.selectors.columns import cards_of, column_cards
 from boards.selectors.fleet import fleet_counts, open_leases
 from boards.web.board import PER_COLUMN, BoardView, Count, counts_of, summary_of, with_cards
-from boards.web.cards import card_html, cards_html, with_heat
+from boards.web.cards import Cards, with_heat
 from boards.web.heat import recent_heat
 from boards.web.pages import fragment, page
 from tickets.access import Actor, visible_workflows, workflow_for
@@ -67,13 +66,14 @@ def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     ids = [ticket_id for ticket_id in request.GET.get("ids", "").split(",") if ticket_id]
     if len(ids) > MAX_IDS:
         raise Invalid(f"At most {MAX_IDS} ids at a time.", field="ids")
-    leases, now, since = open_leases(workflow), timezone.now(), _since(request)
+    leases, since = open_leases(workflow), _since(request)
+    html = Cards(workflow, board, leases).html
     heat = recent_heat(workflow, board, ids, since) if since is not None and ids else {}
     cards = [
         {
             "id": card.id,
             "column": card.status,
-            "html": with_heat(card_html(workflow, board, card, leases.get(card.id), now), heat.get(card.id)),
+            "html": with_heat(html(card), heat.get(card.id)),
         }
         for card in cards_of(workflow, ids)
         if card.status in board.by_id
@@ -97,7 +97,7 @@ def more_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     found = column_cards(
         workflow, board, request.GET.get("column", ""), after=request.GET.get("after") or None, limit=PER_COLUMN
     )
-    html = cards_html(workflow, board, found.cards, open_leases(workflow) if found.cards else {})
+    html = Cards(workflow, board, open_leases(workflow) if found.cards else {}).all_html(found.cards)
     return JsonResponse({"html": html.decode(), "next": found.next_cursor})
 
 
