@@ -1,7 +1,7 @@
-"""What a board page shows: columns with their true counts and the first cards of each.
+"""The cards of a board, in full: column by column, or certain ones.
 
-The number of queries depends on the board alone, never on how many tickets there are: each column is read
-in the order of an index (``tickets_column``, ``tickets_final_column``) and no further than its page.
+The number of queries never depends on how many tickets there are: each column is read in the order of an
+index (``tickets_column``, ``tickets_final_column``) and no further than its page.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tickets.models import ApprovalStatus, Ticket, TicketDependency, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.prepared import Mark, Reading
 from tickets.rules import Board, Column
-from tickets.selectors.counts import status_counts
 
 FIELDS = (
     "id", "key", "number", "status", "ticket_type", "priority", "title", "tags", "rank", "version", "created_at",
@@ -88,43 +87,6 @@ class CardPage:
 
     cards: list[Card]
     next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class BoardColumn:
-    """A column with the number of all its tickets and its first cards."""
-
-    column: Column
-    ticket_count: int
-    page: CardPage
-
-    @property
-    def is_full(self) -> bool:
-        """Whether one more ticket would exceed the WIP limit."""
-        return self.column.wip_limit is not None and self.ticket_count >= self.column.wip_limit
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the column holds more than its WIP limit."""
-        return self.column.wip_limit is not None and self.ticket_count > self.column.wip_limit
-
-
-def board_columns(workflow: Workflow, board: Board, *, per_column: int = 40) -> list[BoardColumn]:
-    """The columns of a board in their order, each with its first cards.
-
-    Queries: one a column, one for the blockers of blocked cards, one for the counts unless they are known.
-    """
-    counts = status_counts(workflow)
-    pages = [_page(workflow, column, after=None, limit=per_column) for column in board.columns]
-    cards = iter(_with_blockers([card for page in pages for card in page.cards]))
-    return [
-        BoardColumn(
-            column=column,
-            ticket_count=counts.get(column.id, 0),
-            page=CardPage([next(cards) for _ in page.cards], page.next_cursor),
-        )
-        for column, page in zip(board.columns, pages, strict=True)
-    ]
 
 
 def column_cards(
