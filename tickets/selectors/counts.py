@@ -49,14 +49,9 @@ class UntilNextEvent(Generic[ValueT]):
         self._workflows: OrderedDict[str, _Kept[ValueT]] = OrderedDict()
         self._running: dict[tuple[str, State, Hashable], Future[ValueT]] = {}
 
-    def get(
-        self, workflow: Workflow, question: Hashable, compute: Callable[[], ValueT], *, number: int | None = None
-    ) -> ValueT:
-        """The answer kept for this state of the workflow, else ``compute()``.
-
-        ``number`` takes the place of the event's number where the answer changes with another counter alone.
-        """
-        state = (workflow.event_seq if number is None else number, workflow.board_revision)
+    def get(self, workflow: Workflow, question: Hashable, compute: Callable[[], ValueT]) -> ValueT:
+        """The answer kept for this state of the workflow, else ``compute()``."""
+        state = (workflow.event_seq, workflow.board_revision)
         key = (workflow.id, state, question)
         with self._lock:
             kept = self._workflows.get(workflow.id)
@@ -93,7 +88,6 @@ class UntilNextEvent(Generic[ValueT]):
 
 
 _by_status: UntilNextEvent[dict[str, int]] = UntilNextEvent()
-_all: UntilNextEvent[int] = UntilNextEvent()
 _hidden: UntilNextEvent[int] = UntilNextEvent()
 
 
@@ -113,15 +107,11 @@ def _count_by_status(workflow_id: str) -> dict[str, int]:
 def visible_count(workflow: Workflow, statuses: Sequence[str]) -> int:
     """How many tickets a list shows that asks for nothing more. ``statuses`` are the board's columns.
 
-    All tickets, counted anew only after one was created (nothing deletes any), less the rejected and expired,
-    which are few and found by an index. At most two covering queries.
+    Numbers rise by one with each ticket and nothing deletes any, so the workflow's counter knows how many
+    there are; the rejected and expired among them are few and found by an index. At most one covering query.
     """
-    total = _all.get(workflow, None, lambda: _count_all(workflow.id), number=workflow.next_number)
+    total = workflow.next_number - 1
     return total - _hidden.get(workflow, None, lambda: _count_hidden(workflow.id, statuses))
-
-
-def _count_all(workflow_id: str) -> int:
-    return Ticket.objects.filter(workflow_id=workflow_id).count()
 
 
 def _count_hidden(workflow_id: str, statuses: Sequence[str]) -> int:

@@ -132,9 +132,12 @@ def _database() -> Iterator[Finding]:
 
 def _numbers(workflow: Workflow) -> Iterator[Finding]:
     """Ticket numbers and event numbers of one workflow."""
-    highest = Ticket.objects.filter(workflow=workflow).aggregate(n=Max("number"))["n"] or 0
-    if workflow.next_number <= highest:
-        yield Finding("next ticket number", workflow.id, f"above {highest}", workflow.next_number)
+    tickets = Ticket.objects.filter(workflow=workflow).aggregate(count=Count("id"), high=Max("number"))
+    # Numbers have no gaps either: lists take their count from the counter.
+    expected = max(tickets["count"], tickets["high"] or 0) + 1
+    if workflow.next_number != expected or tickets["count"] != (tickets["high"] or 0):
+        found = f"{workflow.next_number}, with {tickets['count']} tickets up to {tickets['high']}"
+        yield Finding("next ticket number", workflow.id, expected, found)
     first, last = workflow.events_pruned_through + 1, workflow.event_seq
     kept = Event.objects.filter(workflow=workflow, seq__gte=first)
     log = kept.aggregate(count=Count("id"), low=Min("seq"), high=Max("seq"))
