@@ -26,8 +26,8 @@ def dump(data: Any, *, indent: int | None = None) -> bytes:
 def json_response(data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An answer without the browsable API around it."""
     response = HttpResponse(dump(data), status=status, content_type="application/json", headers=dict(headers or {}))
-    # A refusal is an answer, and no event for the server's log.
-    response._has_been_logged = status < 500  # type: ignore[attr-defined]
+    # A refusal, a 503 among them, is an answer and no event for the server's log; only a fault is.
+    response._has_been_logged = status != 500  # type: ignore[attr-defined]
     return response
 
 
