@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gitlinks.models import TicketCommit
 from tickets.schemas.base import utc_text
-from tickets.schemas.reads import CommitDetail
+from tickets.schemas.details import CommitDetail
 
 
 class StoredCommits:

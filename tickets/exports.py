@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from tickets.access import Actor
 from tickets.models import Workflow
 from tickets.schemas.base import utc_text
-from tickets.schemas.reads import ROW_NAMES, TicketFilters, TicketRow
+from tickets.schemas.lists import ROW_NAMES, TicketFilters, TicketRow
 from tickets.selectors.tickets import Selection, select_tickets, ticket_rows
 
 ExportFormat = Literal["json", "csv", "markdown"]

@@ -17,8 +17,9 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from tickets.access import Actor, acting_as
 from tickets.errors import Busy, Conflict, Invalid
 from tickets.schemas import comments as comment_schemas
+from tickets.schemas import details as detail_schemas
 from tickets.schemas import directory as directory_schemas
-from tickets.schemas import reads as read_schemas
+from tickets.schemas import lists as list_schemas
 from tickets.schemas import tasks as task_schemas
 from tickets.schemas import tickets as ticket_schemas
 from tickets.schemas import workflows as workflow_schemas
@@ -117,13 +118,13 @@ TICKET_REJECT = _named(approvals.ticket_reject, _t.DecideTicket, _t.TicketDecide
 TICKETS_CREATE = _named(bulk.tickets_create, _t.CreateTickets, _t.TicketsCreated)
 TICKETS_UPDATE = _named(bulk.tickets_update, _t.BulkUpdateTickets, _t.TicketsUpdated)
 
-TICKET_LIST = _named(lists.ticket_list, read_schemas.ListTickets, read_schemas.TicketList)
-TICKET_GET = _named(detail.ticket_get, read_schemas.GetTicket, read_schemas.TicketFullDetail)
-RELATED_LIST = _named(detail.related_list, read_schemas.ListRelated, read_schemas.RelatedPage)
-COMMENT_LIST = _named(timeline.comment_list, read_schemas.ListComments, read_schemas.CommentPage)
-HISTORY_LIST = _named(timeline.history_list, read_schemas.ListHistory, read_schemas.HistoryPage)
-COMMIT_LIST = _named(timeline.commit_list, read_schemas.ListCommits, read_schemas.CommitPage)
-TIMELINE = _named(timeline.timeline, read_schemas.ListTimeline, read_schemas.TimelinePage)
+TICKET_LIST = _named(lists.ticket_list, list_schemas.ListTickets, list_schemas.TicketList)
+TICKET_GET = _named(detail.ticket_get, detail_schemas.GetTicket, detail_schemas.TicketFullDetail)
+RELATED_LIST = _named(detail.related_list, detail_schemas.ListRelated, detail_schemas.RelatedPage)
+COMMENT_LIST = _named(timeline.comment_list, detail_schemas.ListComments, detail_schemas.CommentPage)
+HISTORY_LIST = _named(timeline.history_list, detail_schemas.ListHistory, detail_schemas.HistoryPage)
+COMMIT_LIST = _named(timeline.commit_list, detail_schemas.ListCommits, detail_schemas.CommitPage)
+TIMELINE = _named(timeline.timeline, detail_schemas.ListTimeline, detail_schemas.TimelinePage)
 
 COMMENT_ADD = _named(comments.comment_add, _c.AddComment, _c.CommentAnswer)
 COMMENT_EDIT = _named(comments.comment_edit, _c.EditComment, _c.CommentAnswer)

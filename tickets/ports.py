@@ -13,7 +13,7 @@ from tickets.errors import NotAvailable
 
 if TYPE_CHECKING:
     from tickets.models import Task, Ticket, Workflow
-    from tickets.schemas.reads import CommitDetail
+    from tickets.schemas.details import CommitDetail
     from tickets.unit import Unit
 
 

@@ -13,7 +13,7 @@ from gitlinks.models import TicketCommit
 from tests.factories import AgentWithToken, ApiClient, api_client, make_agent, make_ticket, make_workflow
 from tickets.models import StatusPeriod, Task, Ticket, TicketComment, TicketHistory, Workflow
 from tickets.schemas.comments import AddComment, DeleteComment, EditComment, ReactToComment
-from tickets.schemas.reads import CommentPage, GetTicket, RelatedPage, TicketFullDetail, TicketState, TimelinePage
+from tickets.schemas.details import CommentPage, GetTicket, RelatedPage, TicketFullDetail, TicketState, TimelinePage
 from tickets.schemas.tickets import ChangeTicketStatus, ClaimTicket, ResolveTicket
 from tickets.selectors import detail
 from tickets.services.claims import ticket_claim
@@ -279,7 +279,7 @@ def test_a_fixed_number_of_queries(
 def test_pages_cost_a_fixed_number_of_queries(
     agent: AgentWithToken, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    from tickets.schemas.reads import ListComments, ListHistory, ListTimeline
+    from tickets.schemas.details import ListComments, ListHistory, ListTimeline
     from tickets.selectors.timeline import comment_list, history_list, timeline
 
     ticket = make_ticket(agent)

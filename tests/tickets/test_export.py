@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,7 @@ from tickets.access import system_actor
 from tickets.exports import Export, ExportFilters
 from tickets.models import Ticket, Workflow
 from tickets.schemas.base import parse
-from tickets.schemas.reads import ROW_NAMES, ListTickets
+from tickets.schemas.lists import ROW_NAMES, ListTickets
 from tickets.schemas.tickets import BlockTicket
 from tickets.selectors.tickets import ticket_list
 from tickets.services.blocking import ticket_block
@@ -236,6 +238,16 @@ def test_the_command_writes_to_standard_output(
 ) -> None:
     call_command("export_tickets", "--workflow", "alpha", "--status", "backlog")
     assert len(json.loads(capfdbinary.readouterr().out)["tickets"]) == len(tickets)
+
+
+def test_the_command_ends_quietly_when_its_reader_has_enough(
+    tickets: list[Ticket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as raw, io.TextIOWrapper(raw) as pipe, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", pipe)
+        call_command("export_tickets", "--workflow", "alpha")
 
 
 @pytest.mark.parametrize(

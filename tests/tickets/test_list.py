@@ -17,7 +17,7 @@ from tests.factories import AgentWithToken, api_client, make_agent, make_person,
 from tickets.models import Ticket, TicketDependency, Workflow
 from tickets.rules import PRIORITY_RANK
 from tickets.schemas.base import parse
-from tickets.schemas.reads import ROW_NAMES, ListTickets, TicketList
+from tickets.schemas.lists import ROW_NAMES, ListTickets, TicketList
 from tickets.schemas.tickets import (
     BlockTicket,
     ChangeTicketStatus,

@@ -11,7 +11,7 @@ from tickets.access import Actor
 from tickets.models import ApprovalStatus, Ticket
 from tickets.rules import PRIORITIES
 from tickets.schemas.base import parse
-from tickets.schemas.reads import TicketFilters
+from tickets.schemas.lists import TicketFilters
 from tickets.selectors.tickets import select_tickets
 
 

@@ -14,7 +14,7 @@ from tickets.api.filters import TicketFilterSet
 from tickets.api.views import OperationView
 from tickets.models import Ticket
 from tickets.operations import TICKET_LIST, Operation
-from tickets.schemas.reads import TicketList
+from tickets.schemas.lists import TicketList
 
 # What may stand several times in a query string: a list.
 REPEATABLE = frozenset({"status", "ticket_type", "priority", "tags", "approval_status", "fields"})
@@ -33,7 +33,9 @@ class ListedTickets(OperationView):
 
         display_page_controls = False
 
-        def get_results(self, data: TicketList) -> list[Any]:
+        def get_results(self, data: TicketList | dict[str, Any]) -> list[Any]:
+            if isinstance(data, dict):  # An error, or what OPTIONS says.
+                raise KeyError("tickets")
             return list(data.tickets)
 
     paginator = Pages()

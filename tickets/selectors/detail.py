@@ -13,8 +13,7 @@ from django.utils import timezone
 from tickets.access import Actor, find_ticket
 from tickets.models import StatusPeriod, Task, Ticket, TicketDependency, TicketHistory
 from tickets.prepared import Mark, Reading
-from tickets.schemas.reads import (
-    ROW_NAMES,
+from tickets.schemas.details import (
     GetTicket,
     ListRelated,
     PersonInfo,
@@ -23,9 +22,9 @@ from tickets.schemas.reads import (
     RelatedTicketInfo,
     StatusTime,
     TicketFullDetail,
-    TicketRow,
     TicketState,
 )
+from tickets.schemas.lists import ROW_NAMES, TicketRow
 from tickets.selectors.tickets import row_reading, rows_of, ticket_rows, time_text
 from tickets.selectors.timeline import commits_of, newest_comments, newest_history
 

@@ -26,7 +26,7 @@ from tickets.models import Ticket, TicketDependency, TicketTag, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.prepared import Mark, Reading, TimeText, marks, numbered
 from tickets.rules import Board
-from tickets.schemas.reads import EXCERPT, NOBODY, ROW_NAMES, ListTickets, TicketFilters, TicketList, TicketRow
+from tickets.schemas.lists import EXCERPT, NOBODY, ROW_NAMES, ListTickets, TicketFilters, TicketList, TicketRow
 from tickets.selectors.counts import UntilNextEvent, visible_count
 
 TIMES = ("created_at", "updated_at", "started_at", "completed_at", "resolved_at", "lease_expires_at")

@@ -12,7 +12,7 @@ from tickets import ports
 from tickets.access import Actor, find_ticket
 from tickets.models import CommentReaction, Ticket, TicketComment, TicketHistory
 from tickets.prepared import Mark, Reading
-from tickets.schemas.reads import (
+from tickets.schemas.details import (
     CommentDetail,
     CommentPage,
     CommitDetail,

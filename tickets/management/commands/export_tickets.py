@@ -33,9 +33,7 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.message) from None
         if options["output"] is None:
-            for part in export.parts():
-                sys.stdout.buffer.write(part)
-            sys.stdout.buffer.flush()
+            _print(export)
             return
         self._write_file(export, Path(options["output"]))
 
@@ -52,3 +50,15 @@ class Command(BaseCommand):
         finally:
             unfinished.unlink(missing_ok=True)
         self.stderr.write(f"Wrote {target}.")
+
+
+def _print(export: Export) -> None:
+    """Write to standard output until its reader, such as ``head``, has enough."""
+    try:
+        for part in export.parts():
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # The interpreter flushes standard output once more when it ends.
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
