@@ -2,6 +2,7 @@
 
 const COOL = 45_000; // --cool in tokens.css
 
+const number = new Intl.NumberFormat("en").format; // as the template writes it
 const parse = (html) => {
   const template = document.createElement("template");
   template.innerHTML = html;
@@ -90,7 +91,7 @@ export class Board {
       const fresh = parse(count).firstElementChild;
       column.querySelector(".col-count").replaceWith(fresh);
       const limit = fresh.querySelector(".limit")?.textContent ?? "";
-      document.querySelector(`[data-tab="${CSS.escape(id)}"] b`).textContent = `${total}${limit}`;
+      document.querySelector(`[data-tab="${CSS.escape(id)}"] b`).textContent = `${number(total)}${limit}`;
       column.classList.toggle("is-over", over > 0);
       toggle(column, "col-warn", over > 0 && `${over} over limit`);
       toggle(column, "col-empty", total === 0 && column.dataset.empty);
@@ -106,8 +107,8 @@ export class Board {
       foot.remove();
       return;
     }
-    write(foot.querySelector("[data-shown]"), list.children.length);
-    write(foot.querySelector("[data-of]"), column.dataset.total);
+    write(foot.querySelector("[data-shown]"), number(list.children.length));
+    write(foot.querySelector("[data-of]"), number(Number(column.dataset.total)));
     const link = foot.querySelector("[data-more]");
     const address = new URL(link.href);
     address.searchParams.set("after", list.dataset.next);
