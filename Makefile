@@ -25,9 +25,7 @@ installed = @cmp -s requirements/$(1).txt .venv/$(1).txt || \
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' Makefile
 
-# pip has compiled the libraries; what stays uncompiled costs less than byte code in the source tree.
 .PHONY: run
-run: export PYTHONDONTWRITEBYTECODE := 1
 run: ## Serve the board (HEPHAESTUS_PORT, HEPHAESTUS_DATA_DIR)
 	$(call installed,runtime)
 	@exec $(bin)/python manage.py run

@@ -44,9 +44,9 @@ class FileConfig(BaseModel):
 
 
 def data_dir() -> Path:
-    """Folder that holds all state of the embedded default; created on first use."""
+    """Folder that holds all state of the embedded default; created on first use, for its owner alone."""
     folder = Path(os.environ.get("HEPHAESTUS_DATA_DIR") or BASE_DIR / "var").expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
