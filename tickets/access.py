@@ -174,7 +174,8 @@ def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER
         return found[0]
     if visible_workflows(actor).filter(pk=workflow_id).exists():
         raise Forbidden(f"This needs the role {role.value} in workflow {workflow_id!r}.")
-    raise NotFound(f"No workflow {workflow_id!r} that you are a member of.", field="workflow_id")
+    whose = "" if actor.is_superuser else " that you are a member of"
+    raise NotFound(f"No workflow {workflow_id!r}{whose}.", field="workflow_id")
 
 
 def lock_workflow_of(actor: Actor, reference: str, role: Role, *, field: str = "ticket_id") -> None:

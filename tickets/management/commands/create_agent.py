@@ -49,7 +49,7 @@ class Command(BaseCommand):
 def _agent(actor: Actor, agent_id: str, workflow: str | None, options: dict[str, Any]) -> str:
     """Create the agent, or give the existing one its membership. Returns what was done."""
     agent = Agent.objects.filter(pk=agent_id).first()
-    member = f" It is {options['role'] or 'member'} of {workflow}." if workflow else ""
+    member = f" Its role in {workflow} is {options['role'] or 'member'}." if workflow else ""
     if agent is None:
         given = {
             "new_agent_id": agent_id,
@@ -70,7 +70,7 @@ def _agent(actor: Actor, agent_id: str, workflow: str | None, options: dict[str,
         role = options["role"] or (current.role if current else Role.MEMBER)
         request = parse(SetMembership, {"workflow_id": workflow, "member_agent_id": agent_id, "role": role})
         membership_set(actor=actor, request=request)
-        member = f" It is {role} of {workflow}."
+        member = f" Its role in {workflow} is {role}."
     return f"Agent {agent_id} exists already.{member}"
 
 
