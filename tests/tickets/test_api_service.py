@@ -123,6 +123,25 @@ def test_a_browser_gets_the_browsable_api() -> None:
         assert "'unsafe-inline'" not in client.get(page)["Content-Security-Policy"]
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize("address", ["/api/tickets", "/api/tickets?nonsense=1", "/api/tickets/comment", "/api/me"])
+def test_a_browser_that_is_refused_gets_a_page(method: str, address: str) -> None:
+    agent = make_agent(make_workflow("alpha"))
+    html = {"Accept": "text/html"}
+    for client in (
+        Client(headers=html),
+        Client(headers={**html, "Authorization": "Bearer nobodys"}),
+        api_client(agent, headers={**html, "X-Agent-ID": "another"}),
+        api_client(agent, headers={**html, "X-Agent-ID": "\xff"}),
+        api_client(agent, headers=html),
+    ):
+        answer = client.generic(method, address)
+        assert answer.status_code < 500
+        assert answer["Content-Type"].startswith("text/html")
+    assert Client(headers=html).get("/api/tickets").status_code == 401
+
+
 def test_one_address_with_two_faces(rf: object) -> None:
     from django.http import HttpRequest, HttpResponse
     from django.test import RequestFactory

@@ -92,6 +92,9 @@ class ApiView(APIView):
         domain = as_domain_error(exc)
         if domain is None:
             return super().handle_exception(exc)
+        if not hasattr(self.request, "_user"):
+            # The page asks again who it is for, and a second refusal would not be handled.
+            self.request._not_authenticated()  # type: ignore[attr-defined]
         response = Response(domain.as_dict(), status=domain.status, headers=error_headers(domain))
         response.exception = True
         return response
