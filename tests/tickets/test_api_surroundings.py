@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.answers import ok, refused
 from tests.factories import ApiClient, api_client, make_agent, make_ticket, make_workflow
-from tickets.models import Claim, Membership, Workflow
+from tickets.models import AgentToken, Claim, Membership, Workflow
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +143,29 @@ def test_tokens_may_expire(operator: ApiClient) -> None:
         assert answer.status_code in (200, 400), answer.content
     body = ok(operator.write("/api/agents/ada/tokens", {"expires_at": "2030-01-01T00:00:00+02:00"}))
     assert body["detail"]["expires_at"] == "2029-12-31T22:00:00Z"
+
+
+def test_a_maintainer_does_not_revoke_an_operators_token(operator: ApiClient, workflow: Workflow) -> None:
+    ok(operator.write("/api/agents", {"new_agent_id": "root"}))
+    issued = ok(operator.write("/api/agents/root/tokens", {"is_operator": True}))
+    revoke = f"/api/tokens/{issued['detail']['token_id']}/revoke"
+    client = api_client(make_agent(workflow, role="maintainer", agent_id="ada"))
+    ok(client.write("/api/workflows/alpha/members", {"member_agent_id": "root", "role": "viewer"}))
+    refused(client.write(revoke), 403, "forbidden", "token_id")
+    root = api_client(issued["token"])
+    assert ok(root.get("/api/me"))["is_operator"]
+    ok(root.write(revoke))
+    refused(root.get("/api/me"), 401, "unauthenticated")
+
+
+def test_a_gateway_issues_no_tokens_in_the_name_of_a_maintainer(workflow: Workflow) -> None:
+    make_agent(workflow, role="maintainer", agent_id="ada")
+    make_agent(workflow, agent_id="bob")
+    client = api_client(make_agent(workflow, agent_id="gateway", gateway=True))
+    for agent_id in ("ada", "bob", "gateway"):
+        answer = client.write(f"/api/agents/{agent_id}/tokens", headers={"X-Agent-ID": "ada"})
+        refused(answer, 403, "forbidden")
+    assert AgentToken.objects.exclude(agent_id="gateway").filter(label="").count() == 2
 
 
 def test_a_maintainer_manages_agents_of_their_workflows_alone(workflow: Workflow) -> None:

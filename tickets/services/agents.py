@@ -51,8 +51,11 @@ def token_issue(*, actor: Actor, request: IssueToken) -> TokenIssued:
     """Issue a token, shown this once.
 
     An operator may issue any token, a maintainer tokens of AI agents all of whose workflows they maintain,
-    anyone a token of their own; gateway and operator tokens come from operators alone.
+    anyone a token of their own; gateway and operator tokens come from operators alone. A gateway issues none
+    in the name of another: history would not tell any more who acts.
     """
+    if actor.via_agent_id is not None:
+        raise Forbidden("A gateway issues no tokens in an agent's name. Use a credential of the agent's own.")
     if request.expires_at is not None and request.expires_at <= timezone.now():
         raise Invalid("expires_at lies in the past.", field="expires_at")
     token = new_token()
@@ -76,7 +79,10 @@ def token_issue(*, actor: Actor, request: IssueToken) -> TokenIssued:
 
 
 def token_revoke(*, actor: Actor, request: RevokeToken) -> TokenRevoked:
-    """Revoke a token of an agent that the actor manages, or one's own. Again changes nothing."""
+    """Revoke a token of an agent that the actor manages, or one's own. Again changes nothing.
+
+    An operator's token is for operators alone: whoever makes its agent a member of a workflow does not manage it.
+    """
     with write_transaction():
         row = AgentToken.objects.select_related("agent").filter(pk=request.token_id).first()
         if row is None:
@@ -85,6 +91,8 @@ def token_revoke(*, actor: Actor, request: RevokeToken) -> TokenRevoked:
             _manageable_agent(actor, row.agent_id, field="token_id")
         except (NotFound, Forbidden):
             raise NotFound(f"No token {request.token_id!r}.", field="token_id") from None
+        if row.is_operator and not _is_own(actor, row.agent_id) and not (actor.is_operator or actor.is_superuser):
+            raise Forbidden("Only an operator revokes another's operator token.", field="token_id")
         if row.revoked_at is None:
             row.revoked_at = timezone.now()
             row.save(update_fields=["revoked_at"])
@@ -124,9 +132,13 @@ def _manageable_agent(actor: Actor, agent_id: str, *, field: str) -> Agent:
     shares = Membership.objects.filter(agent_id=agent_id, workflow__in=visible_workflows(actor)).exists()
     if agent is None or not (shares or agent_id == actor.agent_id):
         raise NotFound(f"No agent {agent_id!r}.", field=field)
-    if agent_id == actor.agent_id and actor.via_agent_id is None:
+    if _is_own(actor, agent_id):
         return agent
     foreign = Membership.objects.filter(agent=agent).exclude(workflow__in=visible_workflows(actor, Role.MAINTAINER))
     if agent.kind != "ai" or foreign.exists():
         raise Forbidden(f"You do not maintain every workflow of {agent_id!r}, or it is a person.")
     return agent
+
+
+def _is_own(actor: Actor, agent_id: str) -> bool:
+    return agent_id == actor.agent_id and actor.via_agent_id is None
