@@ -14,7 +14,7 @@ from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
 from django.utils.http import is_same_domain
 
-from tickets.access import Actor, actor_for_user, authenticate_token, system_actor
+from tickets.access import Actor, acting_as, actor_for_user, authenticate_token, system_actor
 from tickets.errors import Forbidden, Unauthenticated
 from tickets.models import Agent, AgentKind
 
@@ -56,10 +56,10 @@ def check_origin(request: Handshake) -> None:
 def authenticate(request: Handshake) -> Actor:
     """The actor behind the token or the session; in trusted-loopback mode, of ``X-Agent-ID`` alone.
 
-    Raises Unauthenticated.
+    Raises Unauthenticated, and IdentityMismatch where ``X-Agent-ID`` names an agent that the token is not for.
     """
     if request.token is not None:
-        return authenticate_token(request.token)
+        return acting_as(authenticate_token(request.token), request.headers.get("X-Agent-ID"), field="X-Agent-ID")
     key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if key is None and settings.AGENT_AUTH == "trusted-loopback" and _is_loopback(request.META.get("REMOTE_ADDR", "")):
         return _trusted_actor(request.headers.get("X-Agent-ID"))

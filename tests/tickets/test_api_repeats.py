@@ -150,3 +150,11 @@ def test_a_board_has_a_version(workflow: Workflow) -> None:
     board["name"] = "Again"
     stale = api.send("PUT", "/api/workflows/alpha/board", {"board": board}, headers={"If-Match": tag})
     assert refused(stale, 409, "conflict", "expected_version")["current_version"] == 2
+
+
+def test_a_repeated_token_is_not_shown_again(api: ApiClient) -> None:
+    first = ok(api.write("/api/agents/ada/tokens", {}, headers=KEY))
+    again = ok(api.write("/api/agents/ada/tokens", {}, headers=KEY))
+    assert first["token"].startswith("hpt_")
+    assert (again["token"], again["detail"]) == ("", first["detail"])
+    assert first["token"] not in str(IdempotencyRecord.objects.values_list("answer", flat=True)[0])

@@ -133,6 +133,18 @@ def test_agents_and_their_tokens(operator: ApiClient, workflow: Workflow) -> Non
     refused(operator.write("/api/agents/nobody/tokens"), 404, "not_found", "for_agent_id")
 
 
+def test_an_operator_adds_agents_to_the_workflows_it_belongs_to(workflow: Workflow) -> None:
+    operator = api_client(make_agent(workflow, role="viewer", operator=True))
+    ok(operator.write("/api/agents", {"new_agent_id": "new-hand", "workflow_id": workflow.id}))
+    make_workflow("elsewhere")
+    refused(
+        operator.write("/api/agents", {"new_agent_id": "spy", "workflow_id": "elsewhere"}),
+        404,
+        "not_found",
+        "workflow_id",
+    )
+
+
 def test_tokens_may_expire(operator: ApiClient) -> None:
     make_agent(agent_id="ada")
     past = (timezone.now() - timedelta(days=1)).isoformat()

@@ -266,6 +266,11 @@ class TestPermission:
     def test_a_bad_credential(self, server: Server, workflow: str, header: str) -> None:
         assert refusal(server, workflow, Authorization=header)[0] == 401
 
+    def test_a_token_of_another_agent_than_the_one_named(self, server: Server, workflow: str, token: str) -> None:
+        status, body = refusal(server, workflow, **{"Authorization": f"Bearer {token}", "X-Agent-ID": "another"})
+
+        assert (status, body["error"]["code"]) == (403, "identity_mismatch")
+
     def test_an_expired_token(self, server: Server, other: OtherProcess, workflow: str) -> None:
         expired = other.agent(f"late-{workflow}", workflow, seconds=-1)
 

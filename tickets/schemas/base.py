@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -86,7 +86,9 @@ class TicketWriteRequest(WriteRequest):
 
 
 class Answer(BaseModel):
-    """The answer to a request that succeeded."""
+    """The answer to a request that succeeded. ``SECRETS`` names fields that are shown once and kept nowhere."""
+
+    SECRETS: ClassVar[frozenset[str]] = frozenset()
 
     success: bool = True
     message: str = ""

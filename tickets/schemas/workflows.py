@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -140,7 +140,11 @@ class TokenDetail(BaseModel):
 
 
 class TokenIssued(Answer):
-    token: str
+    """``token`` is empty where an idempotency key repeats the request: it was shown once."""
+
+    SECRETS: ClassVar[frozenset[str]] = frozenset({"token"})
+
+    token: str = ""
     detail: TokenDetail
 
 

@@ -15,10 +15,11 @@ from pydantic import BaseModel
 from tickets.access import Actor
 from tickets.errors import IdempotencyMismatch
 from tickets.models import IdempotencyRecord
+from tickets.schemas.base import Answer
 from tickets.unit import write_transaction
 
 KEPT_FOR = timedelta(hours=24)
-AnswerT = TypeVar("AnswerT", bound=BaseModel)
+AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 def once(
@@ -45,7 +46,7 @@ def once(
             # Nothing took effect (a bulk update of which each part was refused): the key stays free.
             record.delete()
             return result
-        record.answer = result.model_dump(mode="json")
+        record.answer = result.model_dump(mode="json", exclude=set(answer.SECRETS))
         record.save(update_fields=["answer"])
     return result
 
