@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,6 +28,7 @@ from tickets.errors import Conflict, Forbidden, LeaseLost
 from tickets.ids import new_id
 from tickets.models import Event, Role, Ticket, TicketComment, TicketHistory, Workflow
 from tickets.rules import Board
+from tickets.tally import Counts, add_to, tally_of
 
 
 class _WriteLock:
@@ -82,6 +84,8 @@ class Unit:
         self._tickets: dict[str, Ticket] = {}
         self._changed: dict[str, set[str]] = {}
         self._created: list[Ticket] = []
+        # What each ticket counted for before it was changed.
+        self._tallies: dict[str, Counter[tuple[str, str]]] = {}
         self._history: list[TicketHistory] = []
         self._events: list[Event] = []
         self._workflow_changed = False
@@ -149,6 +153,8 @@ class Unit:
 
     def touch(self, ticket: Ticket, **values: Any) -> None:
         """Change derived fields (counters, times, lease), which have no history row of their own."""
+        if ticket.id not in self._tallies:
+            self._tallies[ticket.id] = tally_of(ticket)
         for field, value in values.items():
             setattr(ticket, field, value)
         self._changed.setdefault(ticket.id, set()).update(values)
@@ -162,6 +168,7 @@ class Unit:
         self._workflow_changed = True
         rows.insert([ticket])
         self._tickets[ticket.id] = ticket
+        self._tallies[ticket.id] = Counter()
         self._created.append(ticket)
 
     def record(
@@ -264,10 +271,18 @@ class Unit:
         if self._workflow_changed or self._history:
             workflow = self.workflow
             workflow.updated_at = self.now
-            rows.update(workflow, ("next_number", "event_seq", "board_revision", "updated_at"))
+            workflow.ticket_counts = self._counts()
+            rows.update(workflow, ("next_number", "event_seq", "board_revision", "ticket_counts", "updated_at"))
             if self._events:
                 self._announce(workflow.id, workflow.event_seq)
-        self._changed, self._created, self._history, self._events = {}, [], [], []
+        self._changed, self._created, self._history, self._events, self._tallies = {}, [], [], [], {}
+
+    def _counts(self) -> Counts:
+        change: Counter[tuple[str, str]] = Counter()
+        for ticket_id, before in self._tallies.items():
+            change.update(tally_of(self._tickets[ticket_id]))
+            change.subtract(before)
+        return add_to(self.workflow.ticket_counts, change)
 
     @staticmethod
     def _announce(workflow_id: str, seq: int) -> None:

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count
 from django.utils import timezone
 from pydantic import ValidationError
 
@@ -27,10 +26,10 @@ from tickets.board_source import board_of
 from tickets.errors import Conflict
 from tickets.ids import new_id
 from tickets.models import Role, Ticket, Workflow
-from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import Board, default_board, parse_board
 from tickets.schemas.base import check_text, explain
 from tickets.schemas.workflows import CreateWorkflow, WorkflowAnswer
+from tickets.selectors.counts import status_counts
 from tickets.selectors.directory import workflow_detail
 from tickets.services import lifecycle
 from tickets.services.workflows import workflow_create
@@ -57,7 +56,7 @@ def board_get(*, actor: Actor, request: GetBoard) -> BoardAnswer:
 def board_detail(workflow: Workflow) -> BoardDetail:
     config = BoardConfig.objects.get(workflow=workflow)
     board = board_of(workflow)
-    counts = column_counts(workflow.id)
+    counts = status_counts(workflow)
     return BoardDetail(
         board_id=config.id,
         workflow_id=workflow.id,
@@ -71,12 +70,6 @@ def board_detail(workflow: Workflow) -> BoardDetail:
         settings=board.settings,
         version=config.version,
     )
-
-
-def column_counts(workflow_id: str) -> dict[str, int]:
-    """Column → number of tickets on the board (rejected and expired ones are not). One covering query."""
-    rows = Ticket.objects.filter(workflow_id=workflow_id, approval_status__in=VISIBLE_APPROVALS)
-    return dict(rows.order_by().values_list("status").annotate(total=Count("*")))
 
 
 def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:

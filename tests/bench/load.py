@@ -49,6 +49,7 @@ from tickets.rules import PRIORITY_RANK, default_board  # noqa: E402
 from tickets.schemas.workflows import CreateAgent, CreateWorkflow, IssueToken  # noqa: E402
 from tickets.selectors.replay import snapshot  # noqa: E402
 from tickets.services.agents import agent_create, token_issue  # noqa: E402
+from tickets.tally import count_anew  # noqa: E402
 from tickets.unit import encode_value  # noqa: E402
 
 WORKFLOW_ID = "bench"
@@ -87,7 +88,10 @@ class Loader:
                 for collected in self.rows.values():
                     rows.insert(collected)
         Workflow.objects.filter(pk=self.workflow.pk).update(
-            next_number=self.count + 1, event_seq=self.workflow.event_seq, updated_at=timezone.now()
+            next_number=self.count + 1,
+            event_seq=self.workflow.event_seq,
+            ticket_counts=count_anew(self.workflow.pk),
+            updated_at=timezone.now(),
         )
 
     def _ticket(self, place: int) -> None:

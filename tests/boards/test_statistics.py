@@ -23,6 +23,7 @@ from tickets.rules import PRIORITIES, PRIORITY_RANK
 from tickets.schemas.comments import AddComment
 from tickets.selectors.counts import UntilNextEvent
 from tickets.services.comments import comment_add
+from tickets.tally import count_anew
 
 pytestmark = pytest.mark.django_db
 
@@ -103,7 +104,9 @@ def test_agree_with_the_slow_way(rows: list[dict[str, Any]], workflow: Workflow,
             resolved_at=completed if resolved else None, completed_at=completed, comment_count=row["comment_count"],
             commit_count=row["commit_count"], created_at=today + timedelta(hours=23 - row["created"]),
         )  # fmt: skip
-    found = compute_statistics(workflow.id, board_of(workflow), today.date()).model_dump()
+    # Rows written past the services: what these keep is held against the same count by the integrity check.
+    workflow.ticket_counts = count_anew(workflow.id)
+    found = compute_statistics(workflow, board_of(workflow), today.date()).model_dump()
     expected = reference(list(Ticket.objects.all()), today)
     averages = ("avg_comments_per_ticket", "avg_commits_per_ticket")
     assert [found.pop(name) for name in averages] == pytest.approx([expected.pop(name) for name in averages])
@@ -142,12 +145,12 @@ def test_strangers_see_nothing(agent: AgentWithToken) -> None:
 
 def test_kept_until_the_next_event(agent: AgentWithToken, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     ticket = make_ticket(agent)
-    with django_assert_num_queries(6):  # workflow, groups, two for assignees, two by day
+    with django_assert_num_queries(3):  # workflow, two by day
         stats(agent)
     with django_assert_num_queries(1):
         stats(agent)
     comment_add(actor=agent.actor, request=AddComment(ticket_id=ticket.id, comment_text="hello"))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(3):
         assert stats(agent).avg_comments_per_ticket == 1.0
 
 
@@ -156,7 +159,7 @@ def test_a_change_by_another_process_drops_what_is_kept(agent: AgentWithToken) -
     ticket = make_ticket(agent)
     assert stats(agent).by_status["todo"] == 0
     Ticket.objects.filter(pk=ticket.pk).update(status="todo")
-    Workflow.objects.filter(pk="alpha").update(event_seq=99)
+    Workflow.objects.filter(pk="alpha").update(event_seq=99, ticket_counts=count_anew("alpha"))
     assert stats(agent).by_status["todo"] == 1
 
 

@@ -198,6 +198,7 @@ DAMAGE: dict[str, tuple[Callable[[], object], str]] = {
         "open approval: FLOW-5",
     ),
     "a number": (lambda: Workflow.objects.update(next_number=5), "next ticket number: flow"),
+    "the counts": (lambda: Workflow.objects.update(ticket_counts={"status": {"todo": 1}}), "ticket counts: flow"),
     "an event": (_lose_an_event, "gap in event numbers: flow"),
     "the newest event": (_lose_the_newest_event, "newest event number: flow"),
     "a count of events": (lambda: Workflow.objects.update(event_seq=F("event_seq") + 1), "newest event number: flow"),

@@ -31,6 +31,7 @@ from tickets.services.blocking import ticket_block
 from tickets.services.claims import ticket_claim
 from tickets.services.status import ticket_change_status, ticket_resolve
 from tickets.services.tickets import ticket_update
+from tickets.tally import count_anew
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +96,7 @@ def fill(agent: AgentWithToken, other: AgentWithToken, count: int = 24) -> list[
         Ticket.objects.filter(pk=ticket.pk).update(
             created_at=created, updated_at=start + timedelta(days=(ticket.number * 7) % 10)
         )
+    Workflow.objects.filter(pk=tickets[0].workflow_id).update(ticket_counts=count_anew(tickets[0].workflow_id))
     return list(Ticket.objects.order_by("number"))
 
 
@@ -313,18 +315,12 @@ def test_a_fixed_number_of_queries(
         request = BlockTicket(ticket_id=ticket.id, blocked_by_ticket_ids=[tickets[0].id])
         ticket_block(actor=agent.actor, request=request)
     for _ in range(2):
-        with django_assert_num_queries(4):  # workflow, hidden, rows, blockers
-            listed(agent, workflow_id="alpha")
-        with django_assert_num_queries(3):  # the count is known now
+        with django_assert_num_queries(3):  # workflow, rows, blockers
             listed(agent, workflow_id="alpha")
         with django_assert_num_queries(4):  # workflow, count, rows, blockers
             listed(agent, workflow_id="alpha", status=["backlog"], sort_by="priority")
         # More tickets, no more queries.
         make_ticket(agent, blocked_by_ticket_ids=[tickets[0].id])
-    listed(agent)
-    ticket_change_status(actor=agent.actor, request=ChangeTicketStatus(ticket_id=tickets[0].id, new_status="todo"))
-    with django_assert_num_queries(4):  # workflow, hidden, rows, blockers
-        listed(agent, workflow_id="alpha")
 
 
 def test_counts_follow_each_change_at_once(agent: AgentWithToken, workflow: Workflow) -> None:

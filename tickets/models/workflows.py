@@ -28,6 +28,8 @@ class Workflow(models.Model):
     event_seq = models.PositiveBigIntegerField(default=0, editable=False)
     # Retention raises this before it deletes: the trigger lets go only of events up to here.
     events_pruned_through = models.PositiveBigIntegerField(default=0, editable=False)
+    # How many tickets there are, by what they are (tickets.tally).
+    ticket_counts = models.JSONField(default=dict, editable=False)
     board_revision = models.CharField(max_length=32, default="", editable=False)
 
     class Meta:

@@ -8,26 +8,20 @@ process drops it at once.
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from django.db.models import Count
-
-from tickets.models import ApprovalStatus, Ticket, Workflow
-from tickets.models.tickets import VISIBLE_APPROVALS
-from tickets.prepared import Mark, Reading, marks, numbered
+from tickets.models import Workflow
 
 ValueT = TypeVar("ValueT")
 # The revision of the board is random, so that a number which comes again (a restored backup, a workflow
 # made anew) does not bring back what was kept under it.
 State = tuple[int, str]
 
-HIDDEN_APPROVALS = (ApprovalStatus.REJECTED, ApprovalStatus.EXPIRED)
 MAX_WORKFLOWS = 256
 MAX_ANSWERS = 256
 
@@ -87,41 +81,12 @@ class UntilNextEvent(Generic[ValueT]):
         kept.answers[question] = value
 
 
-_by_status: UntilNextEvent[dict[str, int]] = UntilNextEvent()
-_hidden: UntilNextEvent[int] = UntilNextEvent()
-
-
 def status_counts(workflow: Workflow) -> dict[str, int]:
-    """Column → number of tickets on the board (rejected and expired ones are not).
-
-    One covering query, none while nothing has happened in the workflow.
-    """
-    return _by_status.get(workflow, None, lambda: _count_by_status(workflow.id))
+    """Column → number of tickets on the board (rejected and expired ones are not), the empty ones left out."""
+    counts: dict[str, int] = workflow.ticket_counts.get("status", {})
+    return counts
 
 
-def _count_by_status(workflow_id: str) -> dict[str, int]:
-    rows = Ticket.objects.filter(workflow_id=workflow_id, approval_status__in=VISIBLE_APPROVALS)
-    return dict(rows.order_by().values_list("status").annotate(total=Count("*")))
-
-
-def visible_count(workflow: Workflow, statuses: Sequence[str]) -> int:
-    """How many tickets a list shows that asks for nothing more. ``statuses`` are the board's columns.
-
-    Numbers rise by one with each ticket and nothing deletes any, so the workflow's counter knows how many
-    there are; the rejected and expired among them are few and found by an index. At most one covering query.
-    """
-    total = workflow.next_number - 1
-    return total - _hidden.get(workflow, None, lambda: _count_hidden(workflow.id, statuses))
-
-
-def _count_hidden(workflow_id: str, statuses: Sequence[str]) -> int:
-    found = _hidden_reading(len(statuses)).rows(workflow_id=workflow_id, **numbered("status", statuses))
-    return sum(count for _, count in found)
-
-
-@functools.cache
-def _hidden_reading(columns: int) -> Reading:
-    rows = Ticket.objects.filter(
-        workflow_id=Mark("workflow_id"), status__in=marks("status", columns), approval_status__in=HIDDEN_APPROVALS
-    )
-    return Reading(rows.order_by().values_list("status").annotate(total=Count("*")), convert=False)
+def visible_count(workflow: Workflow) -> int:
+    """How many tickets a list shows that asks for nothing more."""
+    return sum(status_counts(workflow).values())

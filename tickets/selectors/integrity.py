@@ -36,6 +36,7 @@ from tickets.models import (
 from tickets.models.triggers import missing_triggers
 from tickets.rules import PRIORITY_RANK, Board
 from tickets.selectors.replay import present, replay
+from tickets.tally import count_anew
 
 CHUNK = 200
 MAX_GAPS = 20
@@ -138,6 +139,9 @@ def _numbers(workflow: Workflow) -> Iterator[Finding]:
     if workflow.next_number != expected or tickets["count"] != (tickets["high"] or 0):
         found = f"{workflow.next_number}, with {tickets['count']} tickets up to {tickets['high']}"
         yield Finding("next ticket number", workflow.id, expected, found)
+    counts = count_anew(workflow.id)
+    if workflow.ticket_counts != counts:
+        yield Finding("ticket counts", workflow.id, counts, workflow.ticket_counts)
     first, last = workflow.events_pruned_through + 1, workflow.event_seq
     kept = Event.objects.filter(workflow=workflow, seq__gte=first)
     log = kept.aggregate(count=Count("id"), low=Min("seq"), high=Max("seq"))

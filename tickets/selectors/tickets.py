@@ -60,12 +60,9 @@ class Selection:
         return _filtered(self.workflow.id, self.lookups, self.tags)
 
     def count(self) -> int:
-        """How many there are. One covering query, none until the workflow's next event.
-
-        For a list without filters it is two, and cheap ones unless a ticket was created.
-        """
+        """How many there are. One covering query, none until the workflow's next event nor without filters."""
         if self.lookups == _UNFILTERED and not self.tags:
-            return visible_count(self.workflow, list(self.board.by_id))
+            return visible_count(self.workflow)
 
         def count() -> int:
             return self.rows.count()
