@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -29,6 +29,7 @@ from tickets.schemas.details import (
 )
 from tickets.selectors.tickets import time_text
 
+REACTION_FIELDS = ("comment_id", "emoji", "agent_id")
 COMMENT_FIELDS = (
     "id", "agent_id", "agent__name", "via_agent_id", "parent_id", "comment_text", "comment_type", "created_at",
     "updated_at", "is_edited", "deleted_at", "mentions", "attachments",
@@ -88,7 +89,8 @@ def timeline(*, actor: Actor, request: ListTimeline) -> TimelinePage:
 
 def newest_comments(ticket_id: str, limit: int) -> list[CommentDetail]:
     """A ticket's last comments, newest first. Two queries; one where there are none."""
-    return _with_reactions(_newest_comments(limit).rows(ticket_id=ticket_id))
+    rows = _newest_comments(limit).rows(ticket_id=ticket_id)
+    return _with_reactions(rows, _by_comment(_reactions_on_ticket().rows(ticket_id=ticket_id)) if rows else {})
 
 
 def newest_history(ticket_id: str, limit: int) -> list[HistoryEntry]:
@@ -98,17 +100,16 @@ def newest_history(ticket_id: str, limit: int) -> list[HistoryEntry]:
 
 def comment_details(rows: QuerySet[TicketComment]) -> list[CommentDetail]:
     """Comments as every face shows them. Two queries; one where there are none."""
-    return _with_reactions(list(rows.values_list(*COMMENT_FIELDS)))
+    found = list(rows.values_list(*COMMENT_FIELDS))
+    return _with_reactions(found, reactions_of([row[0] for row in found]))
 
 
 def reactions_of(comment_ids: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     """Comment id → emoji → agents, in the order of reacting. One query; none for no comments."""
-    found: dict[str, dict[str, list[str]]] = {}
-    if comment_ids:
-        rows = CommentReaction.objects.filter(comment_id__in=comment_ids).order_by("id")
-        for comment_id, emoji, agent_id in rows.values_list("comment_id", "emoji", "agent_id"):
-            found.setdefault(comment_id, {}).setdefault(emoji, []).append(agent_id)
-    return found
+    if not comment_ids:
+        return {}
+    rows = CommentReaction.objects.filter(comment_id__in=comment_ids).order_by("id")
+    return _by_comment(rows.values_list(*REACTION_FIELDS))
 
 
 def history_entries(rows: QuerySet[TicketHistory]) -> list[HistoryEntry]:
@@ -136,8 +137,20 @@ def _newest_history(limit: int) -> Reading:
     return Reading(rows.values_list(*HISTORY_FIELDS)[:limit])
 
 
-def _with_reactions(rows: list[tuple[Any, ...]]) -> list[CommentDetail]:
-    reactions = reactions_of([row[0] for row in rows])
+@functools.cache
+def _reactions_on_ticket() -> Reading:
+    rows = CommentReaction.objects.filter(comment__ticket_id=Mark("ticket_id")).order_by("id")
+    return Reading(rows.values_list(*REACTION_FIELDS))
+
+
+def _by_comment(rows: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = {}
+    for comment_id, emoji, agent_id in rows:
+        found.setdefault(comment_id, {}).setdefault(emoji, []).append(agent_id)
+    return found
+
+
+def _with_reactions(rows: list[tuple[Any, ...]], reactions: dict[str, dict[str, list[str]]]) -> list[CommentDetail]:
     return [_comment(row, reactions.get(row[0], {})) for row in rows]
 
 
