@@ -6,13 +6,22 @@ import contextlib
 import difflib
 import os
 import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+_PROVIDERS: dict[str, Literal["local", "openai", "voyage"]] = {
+    "local": "local",
+    "openai": "openai",
+    "voyage": "voyage",
+    "anthropic": "voyage",
+}
 
 
 class ConfigurationError(Exception):
@@ -69,6 +78,80 @@ def file_config(folder: Path) -> FileConfig:
         raise ConfigurationError(f"{path.name} is not valid YAML: {error}") from error
     except ValidationError as error:
         raise ConfigurationError(f"{path.name}: {_explain(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What makes vectors of text. ``model`` and ``dimensions`` None: the provider's own default."""
+
+    provider: Literal["local", "openai", "voyage"]
+    model: str | None
+    dimensions: int | None
+    api_key: str = field(repr=False)
+    base_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How a hybrid search weighs its halves; ``rrf_k`` is the constant of reciprocal rank fusion."""
+
+    semantic_weight: float
+    keyword_weight: float
+    rrf_k: int
+    fusion: Literal["rrf", "relative"]
+
+
+def embedding(file: FileConfig) -> Embedding:
+    """The embedding provider: the environment, else the file, else the local model. Raises ConfigurationError."""
+    block = file.ticket_tracking.embedding
+    name = os.environ.get("EMBEDDING_PROVIDER") or block.provider or "local"
+    provider = _PROVIDERS.get(name.lower())
+    if provider is None:
+        raise ConfigurationError(f"EMBEDDING_PROVIDER is {name!r}; it must be one of: {', '.join(_PROVIDERS)}.")
+    prefix = provider.upper()
+    key, url = os.environ.get(f"{prefix}_API_KEY", ""), os.environ.get(f"{prefix}_BASE_URL") or None
+    if provider != "local" and not key and url is None:
+        raise ConfigurationError(f"EMBEDDING_PROVIDER={name} needs {prefix}_API_KEY (or {prefix}_BASE_URL).")
+    # The file's model belongs to the file's provider.
+    same = block.provider is None or _PROVIDERS.get(block.provider.lower()) == provider
+    model = os.environ.get("EMBEDDING_MODEL") or (block.model if same else None)
+    dimensions = _positive("EMBEDDING_DIMENSIONS", None) or (block.dimensions if same else None)
+    return Embedding(provider, model, dimensions, key, url)
+
+
+def search() -> Search:
+    """The weights of hybrid search, from the environment. Raises ConfigurationError."""
+    fusion = os.environ.get("HEPHAESTUS_SEARCH_FUSION") or "rrf"
+    if fusion not in ("rrf", "relative"):
+        raise ConfigurationError(f"HEPHAESTUS_SEARCH_FUSION is {fusion!r}; it must be one of: rrf, relative.")
+    # Ranks and scores are best weighed differently (measured by search_eval).
+    semantic, keyword = (0.7, 0.3) if fusion == "rrf" else (0.6, 0.4)
+    return Search(
+        semantic_weight=_weight("HEPHAESTUS_SEARCH_SEMANTIC_WEIGHT", semantic),
+        keyword_weight=_weight("HEPHAESTUS_SEARCH_KEYWORD_WEIGHT", keyword),
+        rrf_k=_positive("HEPHAESTUS_SEARCH_RRF_K", 60) or 60,
+        fusion="rrf" if fusion == "rrf" else "relative",
+    )
+
+
+def _weight(name: str, default: float) -> float:
+    text = os.environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1000:
+        raise ConfigurationError(f"{name} is {text!r}; it must be a number from 0 on, such as {default}.")
+    return value
+
+
+def _positive(name: str, default: int | None) -> int | None:
+    text = os.environ.get(name)
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigurationError(f"{name} is {text!r}; it must be a whole number from 1 on.")
+    return int(text)
 
 
 def secret_key(folder: Path) -> str:

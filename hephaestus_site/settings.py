@@ -33,6 +33,12 @@ REPOSITORY_ROOT = Path(env.str("HEPHAESTUS_REPOSITORY_ROOT", default=str(BASE_DI
 TRACKING_BY_DEFAULT = FILE_CONFIG.ticket_tracking.enabled
 MAX_BODY_BYTES = 1024 * 1024
 
+# Search: what makes vectors, what keeps them, and how the two halves of a hybrid search are weighed.
+EMBEDDING = config.embedding(FILE_CONFIG)
+QDRANT_URL = env.str("QDRANT_URL", default="")
+QDRANT_API_KEY = env.str("QDRANT_API_KEY", default="")
+SEARCH = config.search()
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
