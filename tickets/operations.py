@@ -7,7 +7,7 @@ gives one answer per idempotency key; the rest is the function's.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -53,14 +53,23 @@ class Run(Protocol[RequestT, AnswerT]):
     def __call__(self, *, actor: Actor, request: RequestT) -> AnswerT: ...
 
 
+class Prepare(Protocol[RequestT, AnswerT]):
+    def __call__(self, *, actor: Actor, request: RequestT) -> Callable[[], AnswerT]: ...
+
+
 @dataclass(frozen=True)
 class Operation(Generic[RequestT, AnswerT]):
-    """A named operation with the types of its request and answer."""
+    """A named operation with the types of its request and answer.
+
+    ``prepare`` is for one that has something slow to do first, outside any transaction: an embedding, a
+    call of git. What it returns then runs in ``run``'s place.
+    """
 
     name: str
     request: type[RequestT]
     answer: type[AnswerT]
     run: Run[RequestT, AnswerT]
+    prepare: Prepare[RequestT, AnswerT] | None = None
 
     @property
     def writes(self) -> bool:
@@ -75,12 +84,19 @@ def execute(operation: Operation[Any, AnswerT], actor: Actor, data: Mapping[str,
     """Read the request and run the operation as the agent it names. Raises DomainError."""
     request = parse(operation.request, data)
     actor = acting_as(actor, request.agent_id)
-    run = functools.partial(operation.run, actor=actor, request=request)
+
+    def prepare() -> Callable[[], AnswerT]:
+        if operation.prepare is not None:
+            return operation.prepare(actor=actor, request=request)
+        return functools.partial(operation.run, actor=actor, request=request)
+
     key = request.idempotency_key if isinstance(request, WriteRequest) else None
     try:
         if key is None:
-            return run()
-        return once(actor=actor, key=key, operation=operation.name, request=request, answer=operation.answer, run=run)
+            return prepare()()
+        return once(
+            actor=actor, key=key, operation=operation.name, request=request, answer=operation.answer, prepare=prepare
+        )
     except (OperationalError, InterfaceError) as error:
         # The last resort behind the write lock: a lock or a connection that did not come in time.
         raise Busy("The database is busy. Repeat the request.", retry_after=1) from error
@@ -93,14 +109,19 @@ def execute(operation: Operation[Any, AnswerT], actor: Actor, data: Mapping[str,
         raise Invalid("A value is too large for the database.") from error
 
 
-def _named(run: Run[RequestT, AnswerT], request: type[RequestT], answer: type[AnswerT]) -> Operation[RequestT, AnswerT]:
+def _named(
+    run: Run[RequestT, AnswerT],
+    request: type[RequestT],
+    answer: type[AnswerT],
+    prepare: Prepare[RequestT, AnswerT] | None = None,
+) -> Operation[RequestT, AnswerT]:
     """The operation that one service or selector is; it bears that function's name."""
-    return Operation(getattr(run, "__name__"), request, answer, run)  # noqa: B009 - protocols have no __name__
+    return Operation(getattr(run, "__name__"), request, answer, run, prepare)  # noqa: B009 - protocols have none
 
 
 _t, _c, _w, _d = ticket_schemas, comment_schemas, workflow_schemas, directory_schemas
 
-TICKET_CREATE = _named(tickets.ticket_create, _t.CreateTicket, _t.TicketCreated)
+TICKET_CREATE = _named(tickets.ticket_create, _t.CreateTicket, _t.TicketCreated, tickets.ticket_create_prepare)
 TICKET_UPDATE = _named(tickets.ticket_update, _t.UpdateTicket, _t.TicketUpdated)
 TICKET_CHANGE_STATUS = _named(status.ticket_change_status, _t.ChangeTicketStatus, _t.TicketStatusChanged)
 TICKET_MOVE = _named(status.ticket_move, _t.MoveTicket, TicketAnswer)
@@ -115,7 +136,7 @@ TICKET_RELEASE = _named(claims.ticket_release, _t.ReleaseTicket, _t.TicketReleas
 TICKET_NEXT = _named(claims.ticket_next, _t.NextTicket, _t.NextTicketAnswer)
 TICKET_APPROVE = _named(approvals.ticket_approve, _t.DecideTicket, _t.TicketDecided)
 TICKET_REJECT = _named(approvals.ticket_reject, _t.DecideTicket, _t.TicketDecided)
-TICKETS_CREATE = _named(bulk.tickets_create, _t.CreateTickets, _t.TicketsCreated)
+TICKETS_CREATE = _named(bulk.tickets_create, _t.CreateTickets, _t.TicketsCreated, bulk.tickets_create_prepare)
 TICKETS_UPDATE = _named(bulk.tickets_update, _t.BulkUpdateTickets, _t.TicketsUpdated)
 
 TICKET_LIST = _named(lists.ticket_list, list_schemas.ListTickets, list_schemas.TicketList)

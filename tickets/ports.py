@@ -12,16 +12,43 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tickets.errors import NotAvailable
 
 if TYPE_CHECKING:
+    from tickets.access import Actor
     from tickets.models import Task, Ticket, Workflow
     from tickets.schemas.details import CommitDetail
     from tickets.unit import Unit
 
 
-class SimilarTickets(Protocol):
-    """Finds tickets that say the same; owned by ``search``."""
+class PreparedTicket(Protocol):
+    """What search knows of a ticket before it is created."""
 
-    def similar(self, *, workflow_id: str, title: str, description: str) -> Sequence[dict[str, Any]]:
-        """At most five, best first, before a ticket is created. Called outside any transaction."""
+    @property
+    def similar(self) -> Sequence[dict[str, Any]]:
+        """Tickets that are about the same, at most five, best first; fields as ``SimilarTicket``."""
+
+    @property
+    def duplicate(self) -> dict[str, Any] | None:
+        """The one of them that says the same beyond doubt."""
+
+
+class TicketIndex(Protocol):
+    """Keeps what tickets mean and finds those alike; owned by ``search``. None of it fails for being down."""
+
+    def prepare(
+        self, *, actor: Actor, workflow: Workflow, title: str, description: str, tags: Sequence[str]
+    ) -> PreparedTicket:
+        """Look for what is alike before a ticket is created. Called outside any transaction; waits at most 0.8 s."""
+
+    def refused(self, *, actor: Actor, workflow: Workflow, prepared: PreparedTicket) -> None:
+        """Count that the ticket was not created since it is a duplicate."""
+
+    def add(self, *, unit: Unit, ticket: Ticket, prepared: PreparedTicket | None) -> bool:
+        """Index a new ticket inside the unit's transaction; whether its embedding is there already."""
+
+    def alike(self, *, ticket: Ticket, limit: int) -> Sequence[dict[str, Any]]:
+        """Tickets of the same workflow that are about the same, best first; fields as ``SimilarTicket``."""
+
+    def opened(self, *, actor: Actor, search_id: str, ticket: Ticket) -> None:
+        """Count that a result of a search was opened."""
 
 
 class CommitLinks(Protocol):
@@ -73,7 +100,7 @@ class CommitSource(Protocol):
         """Those of a ticket's commits that are named (whole shas, as history's ``commit_linked`` has them)."""
 
 
-_similar: SimilarTickets | None = None
+_index: TicketIndex | None = None
 _commits: CommitLinks | None = None
 _worktrees: WorktreeMerges | None = None
 _commit_source: CommitSource | None = None
@@ -81,22 +108,22 @@ _commit_source: CommitSource | None = None
 
 def register(
     *,
-    similar: SimilarTickets | None = None,
+    index: TicketIndex | None = None,
     commits: CommitLinks | None = None,
     worktrees: WorktreeMerges | None = None,
     commit_source: CommitSource | None = None,
 ) -> None:
     """Called once by each owner when the process starts."""
-    global _similar, _commits, _worktrees, _commit_source
-    _similar = similar or _similar
+    global _index, _commits, _worktrees, _commit_source
+    _index = index or _index
     _commits = commits or _commits
     _worktrees = worktrees or _worktrees
     _commit_source = commit_source or _commit_source
 
 
-def similar_tickets() -> SimilarTickets | None:
+def ticket_index() -> TicketIndex | None:
     """None where search is not installed: creating a ticket does not depend on it."""
-    return _similar
+    return _index
 
 
 def commit_links() -> CommitLinks:

@@ -128,7 +128,7 @@ class _Running:
                 if item.source_id in present:
                     report.present += 1
                     continue
-                ticket, _ = create_in_unit(unit, item.fields, source=(item.source, item.source_id))
+                ticket = create_in_unit(unit, item.fields, source=(item.source, item.source_id)).ticket
             except DomainError as error:
                 # Raised before anything was written, so the rest of the batch goes on.
                 report.faults.append((line.place, error.message))

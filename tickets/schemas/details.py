@@ -12,12 +12,21 @@ from typing_extensions import TypedDict
 
 from tickets.schemas.base import Answer, Request
 from tickets.schemas.lists import MAX_OFFSET, MAX_PAGE, SortOrder, TicketRow
+from tickets.schemas.tickets import SimilarTicket
 
 
-class GetTicket(Request):
-    """Read one ticket with its comments, history, commits and everything tied to it."""
+class OneTicket(Request):
+    """A request about one ticket."""
 
     ticket_id: str = Field(min_length=1, max_length=100, description="Id, key such as TKT-12, or prefix of the id.")
+
+
+class GetTicket(OneTicket):
+    """Read one ticket with its comments, history, commits and everything tied to it."""
+
+    search_id: str | None = Field(
+        default=None, max_length=100, description="The search whose result this is: it is counted as opened."
+    )
 
 
 class CommentDetail(TypedDict):
@@ -201,7 +210,7 @@ else:
     )
 
 
-class TicketPart(GetTicket):
+class TicketPart(OneTicket):
     """Which part of what belongs to a ticket."""
 
     limit: int = Field(default=50, ge=1, le=MAX_PAGE)
@@ -260,15 +269,19 @@ class TimelinePage(_Page):
     timeline: list[TimelineEntry]
 
 
-class ListRelated(GetTicket):
-    """The tickets that a ticket is tied to, a page at a time: parent, parts, blockers, dependants, related."""
+class ListRelated(OneTicket):
+    """The tickets that a ticket is tied to, a page at a time: parent, parts, blockers, dependants, related.
+
+    Beside them what is alike in meaning and not tied to it: duplicates, related and similar tickets.
+    """
 
     limit: int = Field(default=50, ge=1, le=MAX_PAGE)
     offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
 
 
 class RelatedPage(_Page):
-    """``tasks`` comes whole with each page, at most 200."""
+    """``tasks`` comes whole with each page, at most 200; ``suggested`` with the first, at most five, best first."""
 
     related: list[RelatedTicketInfo]
+    suggested: list[SimilarTicket]
     tasks: list[RelatedTaskInfo]

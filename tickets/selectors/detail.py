@@ -10,6 +10,7 @@ from typing import Any, Literal
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
+from tickets import ports
 from tickets.access import Actor, find_ticket
 from tickets.models import StatusPeriod, Task, Ticket, TicketDependency, TicketHistory
 from tickets.prepared import Mark, Reading
@@ -25,11 +26,13 @@ from tickets.schemas.details import (
     TicketState,
 )
 from tickets.schemas.lists import ROW_NAMES, TicketRow
+from tickets.schemas.tickets import SimilarTicket
 from tickets.selectors.tickets import row_reading, rows_of, ticket_rows, time_text
 from tickets.selectors.timeline import commits_of, newest_comments, newest_history
 
 MAX_ENTRIES = 1000
 MAX_TIES = 200
+MAX_SUGGESTED = 5
 RELATED_FIELDS = (
     "ticket_id", "key", "title", "status", "priority", "ticket_type", "is_resolved", "is_blocked",
     "assigned_agent_id",
@@ -46,6 +49,9 @@ def ticket_get(*, actor: Actor, request: GetTicket) -> TicketFullDetail:
     and those it names.
     """
     ticket = find_ticket(actor, request.ticket_id)
+    index = ports.ticket_index()
+    if request.search_id is not None and index is not None:
+        index.opened(actor=actor, search_id=request.search_id, ticket=ticket)
     now = timezone.now()
     comments = newest_comments(ticket.id, MAX_ENTRIES + 1)
     history = newest_history(ticket.id, MAX_ENTRIES + 1)
@@ -140,7 +146,8 @@ def ticket_state(
 def related_list(*, actor: Actor, request: ListRelated) -> RelatedPage:
     """The tickets that a ticket is tied to: parent, blockers, dependants, parts, related ones.
 
-    At most five queries: ticket, dependencies, parts, the page's tickets, tasks.
+    At most five queries: ticket, dependencies, parts, the page's tickets, tasks; with the first page those
+    for what is alike.
     """
     ticket = find_ticket(actor, request.ticket_id)
     blocked_by, blocks = _dependencies(ticket)
@@ -156,10 +163,17 @@ def related_list(*, actor: Actor, request: ListRelated) -> RelatedPage:
         ticket_id=ticket.id,
         key=ticket.key,
         related=[_info(rows[ticket_id], relation) for relation, ticket_id in page if ticket_id in rows],
+        suggested=_suggested(ticket, {ticket_id for _, ticket_id in ties}) if not request.offset else [],
         tasks=_tasks(ticket),
         total_count=len(ties),
         has_more=request.offset + len(page) < len(ties),
     )
+
+
+def _suggested(ticket: Ticket, tied: set[str]) -> list[SimilarTicket]:
+    index = ports.ticket_index()
+    alike = index.alike(ticket=ticket, limit=MAX_SUGGESTED + len(tied)) if index is not None else []
+    return [SimilarTicket.model_validate(row) for row in alike if row["ticket_id"] not in tied][:MAX_SUGGESTED]
 
 
 @functools.cache

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from django.db import connection
 
+from tickets import ports
 from tickets.access import Actor, find_ticket
 from tickets.errors import DomainError, Invalid
 from tickets.models import Ticket, Workflow
@@ -28,9 +30,10 @@ from tickets.services import lifecycle
 from tickets.services.blocking import blockers_change
 from tickets.services.status import ticket_change_status
 from tickets.services.tickets import (
+    Created,
     create_in_unit,
     created_answer,
-    similar_before_create,
+    prepare_tickets,
     ticket_update,
     update_in_unit,
 )
@@ -49,19 +52,28 @@ def tickets_create(*, actor: Actor, request: CreateTickets) -> TicketsCreated:
     ``#0`` … in a ticket's references mean tickets of the batch; blockers may stand after their dependants.
     An error names the ticket at fault by ``tickets.N.field``.
     """
-    similar = [similar_before_create(actor, request.workflow_id, fields) for fields in request.tickets]
-    created: list[TicketCreated] = []
-    try:
-        with open_unit(actor, request.workflow_id) as unit:
-            tickets = _create_all(unit, request.tickets)
-            unit.flush()
-            created = [created_answer(t, w, s) for (t, w), s in zip(tickets, similar, strict=True)]
-            if request.dry_run:
-                raise _DryRun
-    except _DryRun:
-        message = f"{len(created)} tickets would be created; nothing was kept."
-        return TicketsCreated(message=message, tickets=created, dry_run=True)
-    return TicketsCreated(message=f"{len(created)} tickets created.", tickets=created)
+    return tickets_create_prepare(actor=actor, request=request)()
+
+
+def tickets_create_prepare(*, actor: Actor, request: CreateTickets) -> Callable[[], TicketsCreated]:
+    """Look for what is similar; returns what then creates the tickets."""
+    prepared = prepare_tickets(actor, request.workflow_id, request.tickets)
+
+    def create() -> TicketsCreated:
+        created: list[TicketCreated] = []
+        try:
+            with open_unit(actor, request.workflow_id) as unit:
+                made = _create_all(unit, request.tickets, prepared)
+                unit.flush()
+                created = [created_answer(one, known) for one, known in zip(made, prepared, strict=True)]
+                if request.dry_run:
+                    raise _DryRun
+        except _DryRun:
+            message = f"{len(created)} tickets would be created; nothing was kept."
+            return TicketsCreated(message=message, tickets=created, dry_run=True)
+        return TicketsCreated(message=f"{len(created)} tickets created.", tickets=created)
+
+    return create
 
 
 def tickets_update(*, actor: Actor, request: BulkUpdateTickets) -> TicketsUpdated:
@@ -85,17 +97,17 @@ def tickets_update(*, actor: Actor, request: BulkUpdateTickets) -> TicketsUpdate
     )
 
 
-def _create_all(unit: Unit, batch: list[BatchTicket]) -> list[tuple[Ticket, list[str]]]:
+def _create_all(unit: Unit, batch: list[BatchTicket], prepared: list[ports.PreparedTicket | None]) -> list[Created]:
     """Two passes: first the tickets, then what refers to tickets of the batch."""
-    made: list[tuple[Ticket, list[str]]] = []
-    for place, fields in enumerate(batch):
+    made: list[Created] = []
+    for place, (fields, known) in enumerate(zip(batch, prepared, strict=True)):
         inside = {"blocked_by_ticket_ids", "related_ticket_ids", "parent_ticket_id"}
         outside = fields.model_copy(update={name: _without_positions(getattr(fields, name)) for name in inside})
         with _at(place):
-            made.append(create_in_unit(unit, outside))
-    ids = [ticket.id for ticket, _ in made]
+            made.append(create_in_unit(unit, outside, prepared=known))
+    ids = [one.ticket.id for one in made]
     for place, fields in enumerate(batch):
-        ticket = made[place][0]
+        ticket = made[place].ticket
         with _at(place):
             blockers = _positions(fields.blocked_by_ticket_ids, ids, "blocked_by_ticket_ids")
             if blockers:

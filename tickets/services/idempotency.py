@@ -23,24 +23,32 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
 def once(
-    *, actor: Actor, key: str, operation: str, request: BaseModel, answer: type[AnswerT], run: Callable[[], AnswerT]
+    *,
+    actor: Actor,
+    key: str,
+    operation: str,
+    request: BaseModel,
+    answer: type[AnswerT],
+    prepare: Callable[[], Callable[[], AnswerT]],
 ) -> AnswerT:
     """Run the operation, or return the answer that the same key had within 24 hours.
 
-    The record is written in the change's own transaction, so only what took effect is kept. A second
-    request while the first runs waits: for the write lock on SQLite, for the unique row on PostgreSQL.
+    ``prepare`` does what is slow, before the transaction, and returns what runs in it. The record is written in
+    that transaction, so only what took effect is kept. A second request while the first runs waits: for the
+    write lock on SQLite, for the unique row on PostgreSQL.
     Raises IdempotencyMismatch where the key came with another body or operation.
     """
     digest = _digest(operation, request)
+    # Before anything is prepared: a repeated create would find its own ticket to be a duplicate.
+    fresh = IdempotencyRecord.objects.filter(created_at__gte=timezone.now() - KEPT_FOR)
+    known = fresh.filter(agent_id=actor.agent_id, key=key, answer__isnull=False).first()
+    if known is not None:
+        return _repeated(known, digest, answer)
+    run = prepare()
     with write_transaction():
         record = _claim(actor, key, operation, digest)
         if record.answer is not None:
-            if record.request_hash != digest:
-                raise IdempotencyMismatch(
-                    f"The idempotency key {key!r} was used for another request. Use a new key for a new request.",
-                    field="idempotency_key",
-                )
-            return answer.model_validate(record.answer)
+            return _repeated(record, digest, answer)
         result = run()
         if not getattr(result, "success", True):
             # Nothing took effect (a bulk update of which each part was refused): the key stays free.
@@ -49,6 +57,15 @@ def once(
         record.answer = result.model_dump(mode="json", exclude=set(answer.SECRETS))
         record.save(update_fields=["answer"])
     return result
+
+
+def _repeated(record: IdempotencyRecord, digest: str, answer: type[AnswerT]) -> AnswerT:
+    if record.request_hash != digest:
+        raise IdempotencyMismatch(
+            f"The idempotency key {record.key!r} was used for another request. Use a new key for a new request.",
+            field="idempotency_key",
+        )
+    return answer.model_validate(record.answer)
 
 
 def prune(limit: int = 500) -> int:

@@ -74,7 +74,7 @@ def _create(unit: Unit, task: Task, place: int, issue: ValidationIssue) -> Ticke
         related_task_ids=[task.id],
     )
     try:
-        return create_in_unit(unit, fields)[0]
+        return create_in_unit(unit, fields).ticket
     except DomainError as error:
         error.field = f"issues.{place}.{error.field or ''}".rstrip(".")
         raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -39,34 +41,65 @@ def ticket_create(*, actor: Actor, request: CreateTicket) -> TicketCreated:
     Raises Invalid for a value that the board lacks, Duplicate with ``on_duplicate: reject``, Forbidden
     where the workflow takes no tickets.
     """
-    similar = similar_before_create(actor, request.workflow_id, request)
-    with open_unit(actor, request.workflow_id) as unit:
-        ticket, warnings = create_in_unit(unit, request)
-    return created_answer(ticket, warnings, similar)
+    return ticket_create_prepare(actor=actor, request=request)()
 
 
-def similar_before_create(actor: Actor, workflow_id: str | None, fields: CreateTicketFields) -> list[SimilarTicket]:
-    """What search knows before the ticket exists; outside any transaction, since it may compute an embedding."""
-    search = ports.similar_tickets()
-    if search is None:
-        return []
+def ticket_create_prepare(*, actor: Actor, request: CreateTicket) -> Callable[[], TicketCreated]:
+    """Look for what is similar; returns what then creates the ticket."""
+    prepared = prepare_tickets(actor, request.workflow_id, [request])[0]
+
+    def create() -> TicketCreated:
+        with open_unit(actor, request.workflow_id) as unit:
+            made = create_in_unit(unit, request, prepared=prepared)
+        return created_answer(made, prepared)
+
+    return create
+
+
+def prepare_tickets(
+    actor: Actor, workflow_id: str | None, tickets: Sequence[CreateTicketFields]
+) -> list[ports.PreparedTicket | None]:
+    """What search knows of tickets before they exist; outside any transaction, since it may compute embeddings.
+
+    Raises Duplicate for one that is to be refused then.
+    """
+    index = ports.ticket_index()
+    if index is None:
+        return [None] * len(tickets)
     workflow = workflow_for(actor, workflow_id, Role.MEMBER)
     require_tracking(workflow)
-    found = search.similar(workflow_id=workflow.id, title=fields.title, description=fields.description)
-    similar = [SimilarTicket.model_validate(row) for row in found]
-    duplicates = [row for row in similar if row.relation_type == "duplicate"]
-    if duplicates and fields.on_duplicate == "reject":
-        raise Duplicate(
-            f"{duplicates[0].key} says the same. Comment there, or create with on_duplicate: warn.",
-            extra={"candidates": [row.model_dump() for row in duplicates]},
+    prepared: list[ports.PreparedTicket | None] = []
+    for fields in tickets:
+        known = index.prepare(
+            actor=actor, workflow=workflow, title=fields.title, description=fields.description, tags=fields.tags or []
         )
-    return similar
+        if known.duplicate is not None and fields.on_duplicate == "reject":
+            index.refused(actor=actor, workflow=workflow, prepared=known)
+            raise Duplicate(
+                f"{known.duplicate['key']} says the same. Comment there, or create with on_duplicate: warn.",
+                extra={"candidates": [known.duplicate]},
+            )
+        prepared.append(known)
+    return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new ticket, warnings for its creator, and whether its embedding is there already."""
+
+    ticket: Ticket
+    warnings: list[str]
+    embedded: bool
 
 
 def create_in_unit(
-    unit: Unit, fields: CreateTicketFields, *, source: tuple[str, str] = ("", "")
-) -> tuple[Ticket, list[str]]:
-    """Create a ticket inside an open unit; returns it with its warnings. ``source`` is (source, id) of an import."""
+    unit: Unit,
+    fields: CreateTicketFields,
+    *,
+    source: tuple[str, str] = ("", ""),
+    prepared: ports.PreparedTicket | None = None,
+) -> Created:
+    """Create a ticket inside an open unit. ``source`` is (source, id) of an import."""
     board = unit.board
     status = lifecycle.find_status(unit, fields.initial_status or board.initial_status, field="initial_status")
     warnings = lifecycle.check_wip(unit, status, field="initial_status")
@@ -106,12 +139,13 @@ def create_in_unit(
     unit.record(ticket, "created", new=snapshot(ticket), description=f"Created {ticket.key}")
     unit.emit("ticket_created", ticket, **_card(ticket))
     _after_create(unit, ticket, fields)
-    return ticket, warnings
+    index = ports.ticket_index()
+    embedded = index.add(unit=unit, ticket=ticket, prepared=prepared) if index is not None else False
+    return Created(ticket, warnings, embedded)
 
 
-def created_answer(
-    ticket: Ticket, warnings: list[str] | None = None, similar: list[SimilarTicket] | None = None
-) -> TicketCreated:
+def created_answer(made: Created, prepared: ports.PreparedTicket | None = None) -> TicketCreated:
+    ticket = made.ticket
     pending = ticket.approval_status == ApprovalStatus.PENDING
     return TicketCreated(
         message=f"{ticket.key} created" + (", waiting for review by a person." if pending else "."),
@@ -121,8 +155,9 @@ def created_answer(
         workflow_id=ticket.workflow_id,
         status=ticket.status,
         approval_status=ticket.approval_status,
-        warnings=warnings or [],
-        similar_tickets=similar or [],
+        warnings=made.warnings,
+        embedding_created=made.embedded,
+        similar_tickets=[SimilarTicket.model_validate(row) for row in prepared.similar] if prepared else [],
     )
 
 
