@@ -61,6 +61,8 @@ class Filters:
     created_before: datetime | None = None
     updated_after: datetime | None = None
     exclude: tuple[str, ...] = ()
+    # Fingerprint of the provider whose vectors count; for stores, the keyword index has no vectors.
+    model: str | None = None
 
     def match(self, ticket: Payload) -> bool:
         """Whether a ticket passes. The reference for every translation of these filters."""
@@ -77,6 +79,7 @@ class Filters:
             and (self.created_before is None or datetime.fromisoformat(ticket["created_at"]) < self.created_before)
             and (self.updated_after is None or datetime.fromisoformat(ticket["updated_at"]) >= self.updated_after)
             and ticket["ticket_id"] not in self.exclude
+            and (self.model is None or self.model == ticket["model"])
         )
 
     def _assigned(self, agent_id: str | None) -> bool:

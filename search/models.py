@@ -70,7 +70,7 @@ class IndexState(models.Model):
     """How far a workflow's indexes are.
 
     ``events_seen``: the event up to which changes were turned into jobs. ``vector_seq`` rises with each change of
-    the workflow's embeddings. ``server_*``: what of both the Qdrant server has.
+    the workflow's embeddings. ``server_*``: what of both the Qdrant server has, and of which model.
     """
 
     workflow = models.OneToOneField(Workflow, primary_key=True, on_delete=models.PROTECT, related_name="index_state")
@@ -78,6 +78,7 @@ class IndexState(models.Model):
     vector_seq = models.PositiveBigIntegerField(default=0)
     server_events = models.PositiveBigIntegerField(default=0)
     server_vectors = models.PositiveBigIntegerField(default=0)
+    server_model = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
         db_table = "search_index_states"

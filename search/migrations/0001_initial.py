@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('vector_seq', models.PositiveBigIntegerField(default=0)),
                 ('server_events', models.PositiveBigIntegerField(default=0)),
                 ('server_vectors', models.PositiveBigIntegerField(default=0)),
+                ('server_model', models.CharField(blank=True, default='', max_length=200)),
             ],
             options={
                 'db_table': 'search_index_states',

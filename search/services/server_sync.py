@@ -1,0 +1,68 @@
+"""Keeps a Qdrant server at what the database has. Run by the worker; any number of workers may do so at once."""
+
+from __future__ import annotations
+
+import structlog
+from django.db.models import F, Q
+
+from search.errors import StoreDown
+from search.models import IndexState
+from search.points import Seen, changed_tickets, newest, points_after, points_of
+from search.providers import provider
+from search.providers.base import fingerprint
+from search.stores import server_store
+from search.stores.base import VectorStore
+from tickets.models import Workflow
+from tickets.unit import write_transaction
+
+log = structlog.get_logger(__name__)
+
+
+def server_sync() -> bool:
+    """Write what has changed in any workflow to the server; false, as all of it is written.
+
+    Upserts are repeatable: what a crash leaves half done is done again. A server that is down is logged and
+    asked again with the next run.
+    """
+    current = provider()
+    store = server_store(current.dimensions)
+    if store is None:
+        return False
+    model = fingerprint(current)
+    behind = Workflow.objects.filter(
+        Q(index_state__server_events__lt=F("event_seq"))
+        | Q(index_state__server_vectors__lt=F("index_state__vector_seq"))
+        | ~Q(index_state__server_model=model)
+    ).filter(index_state__isnull=False)
+    try:
+        for workflow in behind.select_related("index_state"):
+            _sync(workflow, store, model)
+    except StoreDown as error:
+        log.warning("the vector store is behind", error=str(error))
+    return False
+
+
+def server_forget() -> int:
+    """Let the next run write everything anew: after the server lost its data. Returns how many workflows."""
+    with write_transaction():
+        return IndexState.objects.update(server_events=0, server_vectors=0)
+
+
+def _sync(workflow: Workflow, store: VectorStore, model: str) -> None:
+    state = workflow.index_state
+    seen = Seen(state.server_events, state.server_vectors) if state.server_model == model else Seen()
+    now = newest(workflow)
+    # Nothing is there yet, so there is no payload to bring up to date.
+    changed = changed_tickets(workflow, seen) if seen.vectors else []
+    fresh: set[str] = set()
+    for chunk in points_after(workflow.id, 0 if changed is None else seen.vectors, model, full=True):
+        store.upsert([point for _, point in chunk])
+        fresh.update(point.ticket_id for _, point in chunk)
+    rest = [ticket_id for ticket_id in changed or () if ticket_id not in fresh]
+    for points in points_of(workflow.id, rest, model, full=True):
+        store.upsert(points)
+    with write_transaction():
+        # A faster worker may have come further.
+        IndexState.objects.filter(pk=workflow.pk, server_events=state.server_events).update(
+            server_events=now.events, server_vectors=now.vectors, server_model=model
+        )
