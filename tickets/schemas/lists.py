@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from tickets.errors import not_one_of, unknown_field
@@ -132,10 +132,11 @@ Values = Annotated[list[Annotated[str, Field(max_length=100)]], BeforeValidator(
 Moment = Annotated[datetime, BeforeValidator(read_moment)]
 
 
-class TicketFilters(Request):
-    """Which tickets of a workflow. Lists of values may be repeated or separated by commas."""
+class TicketCriteria(BaseModel):
+    """What tickets must be. Lists of values may be repeated or separated by commas."""
 
-    workflow_id: str | None = Field(default=None, max_length=100, description="Implied with a single membership.")
+    model_config = ConfigDict(extra="forbid")
+
     status: Values | None = Field(default=None, description="Columns of the board, by id or name.")
     ticket_type: Values | None = None
     priority: Annotated[list[str], BeforeValidator(_folded), _one_of("priority", PRIORITIES)] | None = Field(
@@ -151,9 +152,6 @@ class TicketFilters(Request):
     approval_status: Annotated[list[str], BeforeValidator(_folded), _one_of("approval_status", APPROVALS)] | None = (
         Field(default=None, description=", ".join(APPROVALS))
     )
-    parent_ticket_id: str | None = Field(
-        default=None, min_length=1, max_length=100, description="Parts of this ticket; none: tickets that are no part."
-    )
     created_after: Moment | None = Field(default=None, description="Created at this time or later.")
     created_before: Moment | None = Field(default=None, description="Created before this time.")
     updated_after: Moment | None = Field(default=None, description="Changed at this time or later.")
@@ -163,8 +161,17 @@ class TicketFilters(Request):
     def _absent_blanks(cls, data: Any) -> Any:
         # A form in a browser sends each field, also the empty ones.
         if isinstance(data, Mapping):
-            return {name: value for name, value in data.items() if value not in ("", [])}
+            return {name: value for name, value in data.items() if value not in (None, "", [])}
         return data
+
+
+class TicketFilters(TicketCriteria, Request):
+    """Which tickets of a workflow."""
+
+    workflow_id: str | None = Field(default=None, max_length=100, description="Implied with a single membership.")
+    parent_ticket_id: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Parts of this ticket; none: tickets that are no part."
+    )
 
 
 class ListTickets(TicketFilters):
