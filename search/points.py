@@ -56,9 +56,7 @@ def points_after(workflow_id: str, seq: int, model: str, *, full: bool = False) 
     ``full`` reads the whole of the design's payload: descriptions and comments too.
     """
     while True:
-        rows = _reading("changed", full).run(
-            {"workflow_id": workflow_id, "model": model, "seq": seq}, limit=CHUNK
-        )
+        rows = _reading("changed", full).run({"workflow_id": workflow_id, "model": model, "seq": seq}, limit=CHUNK)
         if not rows:
             return
         yield _points(workflow_id, rows, model, full)

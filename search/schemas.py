@@ -87,6 +87,7 @@ class FindSimilar(Request):
     workflow_id: str | None = Field(default=None, max_length=100, description="Implied with a single membership.")
     title: str = Field(min_length=1, max_length=500)
     description: str = Field(default="", max_length=250_000)
+    tags: list[str] | None = Field(default=None, max_length=20)
 
 
 class SimilarFound(Answer):

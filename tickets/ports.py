@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from tickets.unit import Unit
 
 
+class Draft(Protocol):
+    """What a ticket that is about to be created says."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    @property
+    def tags(self) -> Sequence[str] | None: ...
+
+
 class PreparedTicket(Protocol):
     """What search knows of a ticket before it is created."""
 
@@ -33,10 +46,11 @@ class PreparedTicket(Protocol):
 class TicketIndex(Protocol):
     """Keeps what tickets mean and finds those alike; owned by ``search``. None of it fails for being down."""
 
-    def prepare(
-        self, *, actor: Actor, workflow: Workflow, title: str, description: str, tags: Sequence[str]
-    ) -> PreparedTicket:
-        """Look for what is alike before a ticket is created. Called outside any transaction; waits at most 0.8 s."""
+    def prepare(self, *, workflow: Workflow, drafts: Sequence[Draft]) -> Sequence[PreparedTicket]:
+        """Look for what is alike before tickets are created. Called outside any transaction.
+
+        Waits at most 0.8 s for embeddings, of however many tickets.
+        """
 
     def refused(self, *, actor: Actor, workflow: Workflow, prepared: PreparedTicket) -> None:
         """Count that the ticket was not created since it is a duplicate."""

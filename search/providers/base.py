@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from search.errors import ProviderDown
 
 Vectors = NDArray[np.float32]
 
@@ -27,7 +29,11 @@ class Thresholds:
 
 
 class EmbeddingProvider(Protocol):
-    """Turns text into vectors: ``(n, dimensions)`` float32, each row of length 1. Safe for threads."""
+    """Turns text into vectors: ``(n, dimensions)`` float32, each row of length 1. Safe for threads.
+
+    Any string will do, also an empty one. Making a provider is cheap and asks nobody: models are loaded
+    and connections opened by the first text.
+    """
 
     @property
     def name(self) -> str:
@@ -52,3 +58,22 @@ class EmbeddingProvider(Protocol):
 def fingerprint(provider: EmbeddingProvider) -> str:
     """What tells vectors apart that cannot be compared: provider, model and dimensions."""
     return f"{provider.name}:{provider.model}:{provider.dimensions}"
+
+
+def unit_rows(rows: ArrayLike, shape: tuple[int, int]) -> Vectors:
+    """The rows as float32, each divided by its length.
+
+    Raises ProviderDown where they are not numbers, not of that ``(count, dimensions)``, not finite, or
+    where one has no direction.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            vectors = np.asarray(rows, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise ProviderDown("the answer holds no vectors of one length") from None
+        if vectors.shape != shape:
+            raise ProviderDown(f"the answer holds vectors of shape {vectors.shape} instead of {shape}")
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise ProviderDown("the answer holds a vector with an infinite or undefined number, or of zeros alone")
+    return vectors / lengths

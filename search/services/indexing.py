@@ -161,9 +161,8 @@ def _collect(workflow_id: str, newest: int, pruned: int, seen: int | None, *, li
         assert ticket_id is not None
         if kind == "comment_added":
             commented[ticket_id] = commented.get(ticket_id, 0) + 1
-        elif (
-            kind in ("ticket_created", "status_changed")
-            or (kind == "ticket_updated" and EMBEDDED_FIELDS & set(data.get("fields", ())))
+        elif kind in ("ticket_created", "status_changed") or (
+            kind == "ticket_updated" and EMBEDDED_FIELDS & set(data.get("fields", ()))
         ):
             wanted[ticket_id] = None
     wanted.update(dict.fromkeys(_fifth_comment(commented)))
@@ -290,4 +289,3 @@ def _fill(row: TicketEmbedding, content: Content, embedded: Embedded, seq: int) 
 def _values(row: TicketEmbedding) -> dict[str, Any]:
     fields = (field.attname for field in row._meta.concrete_fields if not field.primary_key)
     return {name: getattr(row, name) for name in fields}
-

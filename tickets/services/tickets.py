@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tickets import ports, rows
+from tickets import ports
 from tickets.access import Actor, find_tickets, member_agent, workflow_for
 from tickets.errors import Duplicate, Invalid, not_one_of
 from tickets.ids import new_id
@@ -68,19 +68,15 @@ def prepare_tickets(
         return [None] * len(tickets)
     workflow = workflow_for(actor, workflow_id, Role.MEMBER)
     require_tracking(workflow)
-    prepared: list[ports.PreparedTicket | None] = []
-    for fields in tickets:
-        known = index.prepare(
-            actor=actor, workflow=workflow, title=fields.title, description=fields.description, tags=fields.tags or []
-        )
+    prepared = index.prepare(workflow=workflow, drafts=tickets)
+    for fields, known in zip(tickets, prepared, strict=True):
         if known.duplicate is not None and fields.on_duplicate == "reject":
             index.refused(actor=actor, workflow=workflow, prepared=known)
             raise Duplicate(
                 f"{known.duplicate['key']} says the same. Comment there, or create with on_duplicate: warn.",
                 extra={"candidates": [known.duplicate]},
             )
-        prepared.append(known)
-    return prepared
+    return list(prepared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +130,7 @@ def create_in_unit(
         ticket.approval_status = ApprovalStatus.PENDING
         ticket.approval_expires_at = unit.now + timedelta(seconds=board.settings.approval_timeout_seconds)
     unit.add(ticket)
-    _write_tags(ticket)
+    _write_tags(unit, ticket)
     lifecycle.start_period(unit, ticket)
     unit.record(ticket, "created", new=snapshot(ticket), description=f"Created {ticket.key}")
     unit.emit("ticket_created", ticket, **_card(ticket))
@@ -209,8 +205,8 @@ def _update_lists(unit: Unit, ticket: Ticket, updates: TicketUpdates) -> list[st
             message = f"A ticket has at most {MAX_TAGS} tags; these would be {len(tags)}."
             raise Invalid(message, field="updates.tags_add")
         if unit.set(ticket, "tags", tags):
-            ticket.tag_rows.all().delete()
-            _write_tags(ticket)
+            unit.writes.add("DELETE FROM ticket_tags WHERE ticket_id = %s", [ticket.id])
+            _write_tags(unit, ticket)
             changed.append("tags")
     tasks = _merged(ticket.related_task_ids, updates, "related_task_ids")
     if tasks is not None and unit.set(ticket, "related_task_ids", tasks):
@@ -270,8 +266,8 @@ def _merged(current: list[str], updates: TicketUpdates, name: str) -> list[str] 
     return kept + [value for value in add or [] if fold(value) not in present]
 
 
-def _write_tags(ticket: Ticket) -> None:
-    rows.insert(
+def _write_tags(unit: Unit, ticket: Ticket) -> None:
+    unit.writes.insert(
         [
             TicketTag(ticket_id=ticket.id, workflow_id=ticket.workflow_id, name=tag, folded=tag.casefold())
             for tag in ticket.tags

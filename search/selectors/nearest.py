@@ -1,0 +1,50 @@
+"""The semantic half: which tickets are nearest to a text in meaning."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from search.errors import StoreDown
+from search.filters import Filters
+from search.mirror import mirror
+from search.providers import provider
+from search.providers.base import Vectors, fingerprint
+from search.stores import server_store
+from search.stores.base import Hit
+from tickets.models import Workflow
+
+# How long a request waits for its embedding, in seconds.
+PATIENCE = 0.8
+
+
+def nearest_to_text(workflow: Workflow, query: str, filters: Filters, limit: int) -> list[Hit]:
+    """Tickets nearest to a query, best first, none below the model's floor. Raises SearchPartDown."""
+    current = provider()
+    vector = current.embed_within([query], PATIENCE, query=True)[0]
+    found = nearest_to_vector(workflow, vector, filters, limit, floor=current.thresholds.floor)
+    if not found and workflow.event_seq and _count(workflow) == 0:
+        raise StoreDown("No ticket of this workflow has its embedding yet.")
+    return found
+
+
+def nearest_to_vector(
+    workflow: Workflow, vector: Vectors, filters: Filters, limit: int, *, floor: float = -1.0
+) -> list[Hit]:
+    """Tickets nearest to ``vector`` ``(dimensions,)``, best first. Raises StoreDown.
+
+    From the server where there is one, else from this process's mirror, which is first brought up to date;
+    ``workflow`` was read just now.
+    """
+    current = provider()
+    model = fingerprint(current)
+    server = server_store(current.dimensions)
+    if server is not None:
+        return server.query(vector, replace(filters, model=model), limit, floor=floor)
+    return mirror(model, current.dimensions).current(workflow).query(vector, filters, limit, floor=floor)
+
+
+def _count(workflow: Workflow) -> int:
+    current = provider()
+    server = server_store(current.dimensions)
+    store = server or mirror(fingerprint(current), current.dimensions).current(workflow)
+    return store.count(workflow.id)

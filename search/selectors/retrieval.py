@@ -1,0 +1,73 @@
+"""Retrieval: the candidates of both halves of a search, fused into one ranking.
+
+Knows nothing of requests and answers, so that ``search_eval`` measures what users get.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.conf import settings
+
+from search.errors import SearchPartDown
+from search.filters import Filters
+from search.fusion import pin, reciprocal_rank_fusion, relative_score_fusion
+from search.keyword import exact_search, is_identifier_like, keyword_search
+from search.stores.base import Hit
+
+# How many candidates each half gives; also how many results there can be.
+DEPTH = 200
+# How many the exact tier puts first.
+EXACT = 5
+# The score of BM25 that counts as half relevant: it has no upper end.
+HALF_RELEVANT = 5.0
+
+
+class Nearest(Protocol):
+    """The semantic half."""
+
+    def __call__(self, query: str, filters: Filters, limit: int) -> list[Hit]:
+        """The tickets nearest in meaning, best first, none below the model's floor. Raises SearchPartDown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """Tickets with their relevance (0 to 1), best first; ``degraded`` says why the semantic half is missing."""
+
+    ranked: list[tuple[str, float]]
+    by_meaning: frozenset[str]
+    degraded: SearchPartDown | None = None
+
+
+def retrieve(query: str, mode: str, filters: Filters, *, nearest: Nearest, include_comments: bool = True) -> Retrieval:
+    """Search in one mode: hybrid, semantic, keyword. Without the semantic half, keywords stand in for it."""
+    degraded = None
+    semantic: list[Hit] = []
+    if mode != "keyword":
+        try:
+            semantic = nearest(query, filters, DEPTH)
+        except SearchPartDown as error:
+            degraded = error
+    if mode == "semantic" and degraded is None:
+        ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic]
+        return Retrieval(ranked, frozenset(hit.ticket_id for hit in semantic))
+    found = keyword_search(query, filters, DEPTH, include_comments=include_comments)
+    words = [(hit.ticket_id, hit.score) for hit in found]
+    if mode == "keyword" or degraded is not None:
+        ranked = [(ticket_id, score / (score + HALF_RELEVANT)) for ticket_id, score in words]
+    else:
+        ranked = _fused([(hit.ticket_id, hit.score) for hit in semantic], words)
+    if is_identifier_like(query):
+        exact = exact_search(query, filters, EXACT, include_comments=include_comments)
+        ranked = pin([hit.ticket_id for hit in exact], ranked, at_most=EXACT)
+    return Retrieval(ranked, frozenset(hit.ticket_id for hit in semantic), degraded)
+
+
+def _fused(semantic: list[tuple[str, float]], keyword: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    weights = (settings.SEARCH.semantic_weight, settings.SEARCH.keyword_weight)
+    if settings.SEARCH.fusion == "relative":
+        fused = relative_score_fusion(semantic, keyword, weights=weights)
+    else:
+        fused = reciprocal_rank_fusion(semantic, keyword, weights=weights, k=settings.SEARCH.rrf_k)
+    return [(one.id, one.score) for one in fused]
