@@ -16,11 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-_PROVIDERS: dict[str, Literal["local", "openai", "voyage"]] = {
+_PROVIDERS: dict[str, Literal["local", "openai", "voyage", "none"]] = {
     "local": "local",
     "openai": "openai",
     "voyage": "voyage",
     "anthropic": "voyage",
+    # Keyword search alone.
+    "none": "none",
 }
 
 
@@ -84,7 +86,7 @@ def file_config(folder: Path) -> FileConfig:
 class Embedding:
     """What makes vectors of text. ``model`` and ``dimensions`` None: the provider's own default."""
 
-    provider: Literal["local", "openai", "voyage"]
+    provider: Literal["local", "openai", "voyage", "none"]
     model: str | None
     dimensions: int | None
     api_key: str = field(repr=False)
@@ -110,7 +112,7 @@ def embedding(file: FileConfig) -> Embedding:
         raise ConfigurationError(f"EMBEDDING_PROVIDER is {name!r}; it must be one of: {', '.join(_PROVIDERS)}.")
     prefix = provider.upper()
     key, url = os.environ.get(f"{prefix}_API_KEY", ""), os.environ.get(f"{prefix}_BASE_URL") or None
-    if provider != "local" and not key and url is None:
+    if provider in ("openai", "voyage") and not key and url is None:
         raise ConfigurationError(f"EMBEDDING_PROVIDER={name} needs {prefix}_API_KEY (or {prefix}_BASE_URL).")
     # The file's model belongs to the file's provider.
     same = block.provider is None or _PROVIDERS.get(block.provider.lower()) == provider

@@ -7,7 +7,6 @@ that may take long runs inside a transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -132,23 +131,6 @@ def contents_of(ticket_ids: Sequence[str]) -> dict[str, Content]:
         ticket_id: Content(title, description, tuple(tags), tuple(comments.get(ticket_id, ())))
         for ticket_id, title, description, tags, _ in found
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far the index is behind: jobs that wait, those that failed, and the last failure."""
-
-    waiting: int
-    failing: int
-    error: str
-
-
-def index_lag(workflow_id: str | None = None) -> Lag:
-    """Two queries."""
-    jobs = IndexJob.objects.all() if workflow_id is None else IndexJob.objects.filter(workflow_id=workflow_id)
-    failing = jobs.exclude(error="")
-    last = failing.order_by("-due_at").values_list("error", flat=True).first()
-    return Lag(jobs.count(), failing.count() if last else 0, last or "")
 
 
 def _collect(workflow_id: str, newest: int, pruned: int, seen: int | None, *, limit: int) -> bool:

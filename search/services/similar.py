@@ -8,15 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import numpy as np
-
 from search.embedding import Content, Embedded, embed_contents, from_bytes
 from search.errors import SearchPartDown
 from search.filters import VISIBLE, Filters
 from search.models import DuplicateOutcome, DuplicateWarning, SearchClick, TicketEmbedding
 from search.providers import provider
-from search.providers.base import Vectors, fingerprint
+from search.providers.base import fingerprint
 from search.schemas import FindSimilar, SimilarFound
+from search.selectors.likeness import relation, text_scores
 from search.selectors.nearest import PATIENCE, nearest_to_vector
 from search.services.indexing import embedding_insert
 from search.services.records import notes
@@ -106,24 +105,6 @@ def _embed(prepared: Sequence[Prepared]) -> None:
             )
             for one, embedded in zip(part, made, strict=True):
                 one.embedded = embedded
-
-
-def relation(score: float) -> str:
-    """duplicate, related or similar, on the scale of the model in use."""
-    limits = provider().thresholds
-    if score >= limits.possible_duplicate:
-        return "duplicate"
-    return "related" if score >= limits.related else "similar"
-
-
-def text_scores(vector: Vectors, ticket_ids: Sequence[str]) -> dict[str, float]:
-    """Ticket id → cosine of its title and description with ``vector`` ``(dimensions,)``, 0 to 1. One query."""
-    rows = TicketEmbedding.objects.filter(pk__in=ticket_ids, model=fingerprint(provider())).exclude(text_vector=b"")
-    found = list(rows.values_list("pk", "text_vector"))
-    if not found:
-        return {}
-    scores = np.stack([from_bytes(stored) for _, stored in found]) @ vector
-    return {ticket_id: min(1.0, max(0.0, float(score))) for (ticket_id, _), score in zip(found, scores, strict=True)}
 
 
 def _similar(
