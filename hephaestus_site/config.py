@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -26,7 +27,7 @@ _PROVIDERS: dict[str, Literal["local", "openai", "voyage", "none"]] = {
 }
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(ImproperlyConfigured):
     """The configuration cannot be used; the message names the key and the allowed ones."""
 
 
@@ -103,10 +104,13 @@ class Search:
     fusion: Literal["rrf", "relative"]
 
 
-def embedding(file: FileConfig) -> Embedding:
-    """The embedding provider: the environment, else the file, else the local model. Raises ConfigurationError."""
+def embedding(file: FileConfig, provider_name: str | None = None) -> Embedding:
+    """The embedding provider: as named, else the environment's, else the file's, else the local model.
+
+    Raises ConfigurationError for one that is unknown or lacks its key.
+    """
     block = file.ticket_tracking.embedding
-    name = os.environ.get("EMBEDDING_PROVIDER") or block.provider or "local"
+    name = provider_name or os.environ.get("EMBEDDING_PROVIDER") or block.provider or "local"
     provider = _PROVIDERS.get(name.lower())
     if provider is None:
         raise ConfigurationError(f"EMBEDDING_PROVIDER is {name!r}; it must be one of: {', '.join(_PROVIDERS)}.")

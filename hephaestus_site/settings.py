@@ -5,6 +5,7 @@ The table of variables is in the README. ``hephaestus_site.config`` reads the co
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ TRACKING_BY_DEFAULT = FILE_CONFIG.ticket_tracking.enabled
 MAX_BODY_BYTES = 1024 * 1024
 
 # Search: what makes vectors, what keeps them, and how the two halves of a hybrid search are weighed.
-EMBEDDING = config.embedding(FILE_CONFIG)
+EMBEDDING_BY = functools.partial(config.embedding, FILE_CONFIG)
+EMBEDDING = EMBEDDING_BY()
 QDRANT_URL = env.str("QDRANT_URL", default="")
 QDRANT_API_KEY = env.str("QDRANT_API_KEY", default="")
 SEARCH = config.search()
@@ -118,6 +120,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.db")}
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # For tickets.statements; behind a pooler that cannot keep plans, ?prepare_threshold=None in the URL.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", default="")
