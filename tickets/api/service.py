@@ -15,6 +15,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
+from tickets import health
 from tickets.access import Actor
 from tickets.api import payload
 from tickets.api.authentication import authenticate
@@ -50,10 +51,11 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Whether the server can do its work; 503 with the reason where it cannot."""
+    """Whether the server can do its work, and how its parts are; 503 with the reason where it cannot."""
     checks = _checks()
     ready = all(value == "ok" for value in checks.values())
-    return json_response({"success": ready, "checks": checks}, status=200 if ready else 503)
+    parts = health.reports() if ready else {}
+    return json_response({"success": ready, "checks": checks, **parts}, status=200 if ready else 503)
 
 
 def _checks() -> dict[str, str]:
