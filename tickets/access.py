@@ -16,7 +16,7 @@ from tickets.errors import Forbidden, IdentityMismatch, Invalid, NotFound, Unaut
 from tickets.ids import parse_ticket_reference
 from tickets.models import Agent, AgentKind, AgentToken, Membership, Role, Ticket, Workflow
 from tickets.models.agents import hash_token
-from tickets.prepared import Mark, RowReading
+from tickets.prepared import Mark, RowReading, read_together
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -178,18 +178,29 @@ def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER
     raise NotFound(f"No workflow {workflow_id!r}{whose}.", field="workflow_id")
 
 
-def lock_workflow_of(actor: Actor, reference: str, role: Role, *, field: str = "ticket_id") -> None:
-    """Take the lock of the workflow that a ticket is in (``workflow_for``). One query as a rule.
+def find_and_lock(actor: Actor, reference: str, role: Role, *, field: str = "ticket_id") -> Ticket:
+    """``find_ticket`` under the lock of the ticket's workflow (``workflow_for``). Two queries as a rule.
 
     Raises as ``find_ticket`` does.
     """
+    if not connection.features.has_select_for_update:
+        return find_ticket(actor, reference, role=role, field=field)
+    # Row locks: what is read before the workflow's lock is held may be old.
     parsed = parse_ticket_reference(reference, field=field)
     if parsed.id or parsed.key:
-        query = _workflow_of("id" if parsed.id else "key", role, actor.is_superuser, actor.via_agent_id is not None)
-        value = parsed.id or parsed.key or ""
-        if query.rows(value=value, agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or ""):
-            return
+        kind = ("id" if parsed.id else "key", role, actor.is_superuser, actor.via_agent_id is not None)
+        locked, found = read_together(
+            _workflow_of(*kind),
+            _ticket_by(*kind),
+            value=parsed.id or parsed.key,
+            agent_id=actor.agent_id,
+            via_agent_id=actor.via_agent_id or "",
+        )
+        if locked and found:
+            ticket: Ticket = found[0]
+            return ticket
     workflow_for(actor, find_ticket(actor, reference, role=role, field=field).workflow_id, role, lock=True)
+    return find_ticket(actor, reference, role=role, field=field)
 
 
 def find_ticket(
@@ -283,7 +294,7 @@ def _workflow_by_id(role: Role, is_superuser: bool, has_gateway: bool, lock: boo
 def _workflow_of(field: str, role: Role, is_superuser: bool, has_gateway: bool) -> RowReading[Workflow]:
     """The query of ``visible_workflows`` for the one that a ticket (mark ``value``) is in, locked."""
     found = visible_workflows(_any_actor(is_superuser, has_gateway), role).order_by()
-    found = found.filter(**{f"tickets__{field}": Mark("value")})
+    found = found.filter(**{f"tickets__{field}": Mark("value")}).only("id")
     return RowReading(found.select_for_update(of=("self",), no_key=True))
 
 

@@ -17,6 +17,8 @@ from django.db.models import Expression, Func, Model, QuerySet, TextField
 from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 
+from tickets.statements import run_all
+
 ModelT = TypeVar("ModelT", bound=Model)
 
 
@@ -65,14 +67,17 @@ class Reading:
 
     def run(self, values: Mapping[str, Any], *, limit: int | None = None, offset: int = 0) -> list[tuple[Any, ...]]:
         """``rows`` with a slice; a query that was compiled with a slice takes none here. One query."""
-        parameters = [_adapted(values[p.name]) if isinstance(p, Mark) else p for p in self._parameters]
-        sql = self._sql
+        sql, parameters = self.statement(values)
         if limit is not None:
             sql += " LIMIT %s OFFSET %s"
             parameters += (limit, offset)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
+        return self.read(run_all([(sql, parameters)], _fetched)[0])
+
+    def statement(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        return self._sql, [_adapted(values[p.name]) if isinstance(p, Mark) else p for p in self._parameters]
+
+    def read(self, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The rows as the models have them, of those that the driver gave."""
         if not self._converters:
             return found
         return [tuple(row) for row in self.compiler.apply_converters(found, self._converters)]
@@ -99,11 +104,23 @@ class RowReading(Generic[ModelT]):
         """The rows for these values of the marks. One query."""
         return [self._instance(row) for row in self._reading.run(values)]
 
+    def statement(self, values: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        return self._reading.statement(values)
+
+    def read(self, found: list[tuple[Any, ...]]) -> list[ModelT]:
+        return [self._instance(row) for row in self._reading.read(found)]
+
     def _instance(self, row: tuple[Any, ...]) -> ModelT:
         made = self._model.from_db(connection.alias, self._names, row[: self._width])
         for related in self._related:
             related.populate(row, made)
         return made
+
+
+def read_together(*readings: Reading | RowReading[Any], **values: Any) -> list[list[Any]]:
+    """The rows of each query, for values of the marks that they share. They are run in this order."""
+    found = run_all([reading.statement(values) for reading in readings], _fetched)
+    return [reading.read(rows) for reading, rows in zip(readings, found, strict=True)]
 
 
 def marks(name: str, count: int) -> list[Mark]:
@@ -114,6 +131,11 @@ def marks(name: str, count: int) -> list[Mark]:
 def numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """The values for ``marks(name, len(values))``."""
     return {f"{name}.{place}": value for place, value in enumerate(values)}
+
+
+def _fetched(cursor: Any) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _adapted(value: Any) -> Any:

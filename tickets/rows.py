@@ -10,33 +10,65 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django.db.models import Field, Model
+
+from tickets.statements import Statement, run_all
+
+
+class Writes:
+    """Writes that wait to go to the database together, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._statements: list[Statement] = []
+        # Place of an update of one row → that row.
+        self._updated: dict[int, Model] = {}
+
+    def add(self, sql: str, parameters: Sequence[Any]) -> None:
+        """Any statement that changes rows."""
+        self._statements.append((sql, parameters))
+
+    def insert(self, rows: Sequence[Model]) -> None:
+        """Insert complete rows of one model, without signals. A key that the database makes stays unknown."""
+        if not rows:
+            return
+        database = connections[DEFAULT_DB_ALIAS]
+        fields, start, row_form = _insert_form(type(rows[0]))
+        size = database.ops.bulk_batch_size(list(fields), list(rows)) if len(rows) > 1 else 1
+        for first in range(0, len(rows), size):
+            batch = rows[first : first + size]
+            values = [value for row in batch for value in _values(row, fields, database)]
+            self.add(start + ", ".join([row_form] * len(batch)), values)
+            for row in batch:
+                row._state.adding, row._state.db = False, database.alias
+
+    def update(self, row: Model, names: Iterable[str]) -> None:
+        """Write these fields (by ``attname``) of a row, as they are now, without signals."""
+        fields, statement = _update_form(type(row), frozenset(names))
+        self._updated[len(self._statements)] = row
+        self.add(statement, [*_values(row, fields, connections[DEFAULT_DB_ALIAS]), row.pk])
+
+    def run(self) -> None:
+        """Write. Raises DatabaseError where a row that was to be updated is not there."""
+        statements, updated = self._statements, self._updated
+        self._statements, self._updated = [], {}
+        if not statements:
+            return
+        counts = run_all(statements, lambda cursor: cursor.rowcount)
+        for place, row in updated.items():
+            if counts[place] != 1:
+                raise DatabaseError(f"{row._meta.db_table} has no row {row.pk!r}")
 
 
 def insert(rows: Sequence[Model]) -> None:
-    """Insert complete rows of one model, without signals. A key that the database makes stays unknown."""
-    if not rows:
-        return
-    fields, start, row_form = _insert_form(type(rows[0]))
-    size = connection.ops.bulk_batch_size(list(fields), list(rows))
-    for first in range(0, len(rows), size):
-        batch = rows[first : first + size]
-        values = [field.get_db_prep_save(getattr(row, field.attname), connection) for row in batch for field in fields]
-        with connection.cursor() as cursor:
-            cursor.execute(start + ", ".join([row_form] * len(batch)), values)
-        for row in batch:
-            row._state.adding, row._state.db = False, connection.alias
+    """``Writes.insert`` at once."""
+    writes = Writes()
+    writes.insert(rows)
+    writes.run()
 
 
-def update(row: Model, names: Iterable[str]) -> None:
-    """Write these fields (by ``attname``) of a row, without signals. Raises DatabaseError where it is not there."""
-    fields, statement = _update_form(type(row), frozenset(names))
-    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*values, row.pk])
-        if cursor.rowcount != 1:
-            raise DatabaseError(f"{row._meta.db_table} has no row {row.pk!r}")
+def _values(row: Model, fields: Iterable[Field[Any, Any]], database: Any) -> list[Any]:
+    return [field.get_db_prep_save(getattr(row, field.attname), database) for field in fields]
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from tickets import rows
-from tickets.access import Actor, find_ticket, lock_workflow_of, workflow_for
+from tickets.access import Actor, find_and_lock, find_ticket, workflow_for
 from tickets.board_source import board_of
 from tickets.errors import Conflict, Forbidden, LeaseLost
 from tickets.ids import new_id
@@ -86,6 +86,8 @@ class Unit:
         self._created: list[Ticket] = []
         # What each ticket counted for before it was changed.
         self._tallies: dict[str, Counter[tuple[str, str]]] = {}
+        # What nothing in this unit reads before it is written.
+        self.writes = rows.Writes()
         self._history: list[TicketHistory] = []
         self._events: list[Event] = []
         self._workflow_changed = False
@@ -241,7 +243,7 @@ class Unit:
             mentions=mentions or [],
             attachments=attachments or [],
         )
-        rows.insert([comment])
+        self.writes.insert([comment])
         self.touch(ticket, comment_count=ticket.comment_count + 1)
         excerpt = text if len(text) <= 200 else text[:199] + "…"
         # Not the text: a deleted comment's text must not live on in the append-only history.
@@ -262,19 +264,20 @@ class Unit:
                 ticket.updated_at = self.now
                 fields |= {"version", "updated_at"}
             if fields:
-                rows.update(ticket, fields)
-        rows.insert(self._history)
+                self.writes.update(ticket, fields)
+        self.writes.insert(self._history)
         for event in self._events:
             if event.ticket_id in self._tickets:
                 event.data["version"] = self._tickets[event.ticket_id].version
-        rows.insert(self._events)
+        self.writes.insert(self._events)
         if self._workflow_changed or self._history:
             workflow = self.workflow
             workflow.updated_at = self.now
             workflow.ticket_counts = self._counts()
-            rows.update(workflow, ("next_number", "event_seq", "board_revision", "ticket_counts", "updated_at"))
+            self.writes.update(workflow, ("next_number", "event_seq", "board_revision", "ticket_counts", "updated_at"))
             if self._events:
                 self._announce(workflow.id, workflow.event_seq)
+        self.writes.run()
         self._changed, self._created, self._history, self._events, self._tallies = {}, [], [], [], {}
 
     def _counts(self) -> Counts:
@@ -325,10 +328,7 @@ def open_ticket(
 ) -> Iterator[tuple[Unit, Ticket]]:
     """``open_unit`` for the workflow of a ticket, with that ticket."""
     with write_transaction():
-        if connection.features.has_select_for_update:
-            # Row locks: what is read before the workflow's lock is held may be old.
-            lock_workflow_of(actor, reference, role, field=field)
-        ticket = find_ticket(actor, reference, role=role, field=field)
+        ticket = find_and_lock(actor, reference, role, field=field)
         workflow = ticket.workflow
         require_tracking(workflow)
         unit = Unit(actor, workflow)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from django.db import connection
 from django.db.models import F
 
-from tickets import rows
 from tickets.errors import Blocked, PendingReview, TransitionNotAllowed, WipLimit, not_one_of
 from tickets.models import ApprovalStatus, Claim, ClaimEnd, StatusPeriod, Ticket
 from tickets.models.tickets import VISIBLE_APPROVALS
@@ -92,17 +91,15 @@ def start_period(unit: Unit, ticket: Ticket) -> None:
         category=unit.board.category(ticket.status),
         entered_at=unit.now,
     )
-    rows.insert([period])
+    unit.writes.insert([period])
 
 
 def end_period(unit: Unit, ticket: Ticket) -> None:
     """End the ticket's stay in the column where it is."""
-    # Not a queryset: every move does this, and compiling it took longer than all the rest of it.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE ticket_status_periods SET left_at = %s WHERE ticket_id = %s AND left_at IS NULL",
-            [connection.ops.adapt_datetimefield_value(unit.now), ticket.id],
-        )
+    unit.writes.add(
+        "UPDATE ticket_status_periods SET left_at = %s WHERE ticket_id = %s AND left_at IS NULL",
+        [connection.ops.adapt_datetimefield_value(unit.now), ticket.id],
+    )
 
 
 def enter_column(unit: Unit, ticket: Ticket, target: str, *, rank: str | None = None) -> list[str]:

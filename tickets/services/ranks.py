@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import connection
 from fractional_indexing import generate_key_between, generate_n_keys_between
 
 from tickets.errors import Invalid
 from tickets.models import Ticket
+from tickets.statements import run_all
 from tickets.unit import Unit
 
 # Keys grow by a character in about six insertions at the same place; the column holds 255.
@@ -15,13 +15,8 @@ RESPREAD_LENGTH = 200
 
 def rank_at_end(workflow_id: str, status: str) -> str:
     """A rank below all tickets of the column. One indexed query."""
-    # Not a queryset: each new ticket and each move asks this, and compiling it took longer than all the rest.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT rank FROM tickets WHERE workflow_id = %s AND status = %s ORDER BY rank DESC LIMIT 1",
-            [workflow_id, status],
-        )
-        last = cursor.fetchone()
+    sql = "SELECT rank FROM tickets WHERE workflow_id = %s AND status = %s ORDER BY rank DESC LIMIT 1"
+    last = run_all([(sql, [workflow_id, status])], lambda cursor: cursor.fetchone())[0]
     rank: str = generate_key_between(last[0] if last else None, None)
     return rank
 
