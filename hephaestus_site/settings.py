@@ -120,7 +120,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.db")}
 else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # For tickets.statements; behind a pooler that cannot keep plans, ?prepare_threshold=None in the URL.
+    # For tickets.statements. Behind a pooler that loses plans: ?prepare_threshold=1000000000 in the URL.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
