@@ -272,7 +272,7 @@ def test_a_fixed_number_of_queries(
             make_ticket(agent, parent_ticket_id=ticket.id, blocked_by_ticket_ids=[bare.id])
             comment(agent, ticket, "Something")
         link(ticket, agent, "b" * 40)
-        with django_assert_num_queries(14):
+        with django_assert_num_queries(13):
             detail.ticket_get(actor=agent.actor, request=GetTicket(ticket_id=ticket.id))
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from tickets import ports
 from tickets.access import Actor, find_ticket
 from tickets.models import StatusPeriod, Task, Ticket, TicketDependency, TicketHistory
-from tickets.prepared import Mark, Reading
+from tickets.prepared import Mark, Reading, read_together
 from tickets.schemas.details import (
     GetTicket,
     ListRelated,
@@ -28,7 +28,15 @@ from tickets.schemas.details import (
 from tickets.schemas.lists import ROW_NAMES, TicketRow
 from tickets.schemas.tickets import SimilarTicket
 from tickets.selectors.tickets import row_reading, rows_of, ticket_rows, time_text
-from tickets.selectors.timeline import commits_of, newest_comments, newest_history
+from tickets.selectors.timeline import (
+    changes_of,
+    comments_of,
+    commits_of,
+    newest_comments,
+    newest_history,
+    people_of,
+    reactions_on_ticket,
+)
 
 MAX_ENTRIES = 1000
 MAX_TIES = 200
@@ -44,36 +52,43 @@ Relation = Literal["parent", "sub_ticket", "blocked_by", "blocks", "related"]
 def ticket_get(*, actor: Actor, request: GetTicket) -> TicketFullDetail:
     """A ticket with everything tied to it.
 
-    Twelve queries at most, however much there is: ticket; comments and their reactions; history; commits;
-    dependencies; contributors; time in columns; parts and tied tickets, each with their blockers; tasks, its own
-    and those it names.
+    At most fourteen queries, however much there is: ticket; comments and their reactions; history; commits;
+    dependencies; contributors where the history is longer than shown; time in columns; parts and tied tickets, each
+    with their blockers; tasks, its own and those it names. Those that any ticket has are read together.
     """
     ticket = find_ticket(actor, request.ticket_id)
     index = ports.ticket_index()
     if request.search_id is not None and index is not None:
         index.opened(actor=actor, search_id=request.search_id, ticket=ticket)
     now = timezone.now()
-    comments = newest_comments(ticket.id, MAX_ENTRIES + 1)
-    history = newest_history(ticket.id, MAX_ENTRIES + 1)
+    comments, reactions, history, parts, edges, periods, tasks = read_together(
+        newest_comments(MAX_ENTRIES + 1),
+        reactions_on_ticket(),
+        newest_history(MAX_ENTRIES + 1),
+        _parts(),
+        *(_reading(name) for name in ("dependencies", "periods", "tasks")),
+        ticket_id=ticket.id,
+        workflow_id=ticket.workflow_id,
+        now=now,
+    )
     commits = commits_of(ticket.id, limit=MAX_ENTRIES + 1, newest_first=True) if ticket.commit_count else []
-    parts = _parts(ticket)
-    blocked_by, blocks = _dependencies(ticket)
-    people = _contributors(ticket)
+    blocked_by, blocks = _dependencies(ticket, edges)
+    people = people_of(reversed(history)) if len(history) <= MAX_ENTRIES else _contributors(ticket)
     tied = _tied(ticket, blocked_by, blocks)
     lists: dict[str, Sequence[Any]] = {"comments": comments, "history": history, "commits": commits}
     state = ticket_state(
-        ticket, now, blocked_by=blocked_by, blocks=blocks, people=people, periods=_time_in_status(ticket, now)
+        ticket, now, blocked_by=blocked_by, blocks=blocks, people=people, periods=_time_in_status(periods, now)
     )
     return TicketFullDetail.model_construct(
         **state,
         ticket=state,
-        comments=comments[:MAX_ENTRIES][::-1],
-        history=history[:MAX_ENTRIES][::-1],
+        comments=comments_of(comments[:MAX_ENTRIES][::-1], reactions),
+        history=changes_of(history[:MAX_ENTRIES][::-1]),
         commits=commits[:MAX_ENTRIES][::-1],
         related_tickets=_infos(ticket.related_ticket_ids, tied, "related"),
-        related_tasks=_tasks(ticket),
+        related_tasks=_tasks(ticket, tasks),
         parent_ticket=tied.get(ticket.parent_ticket_id or ""),
-        sub_tickets=parts[:MAX_TIES],
+        sub_tickets=rows_of(parts[:MAX_TIES]),
         blocked_by=_infos(blocked_by, tied, "blocked_by"),
         blocks=_infos(blocks, tied, "blocks"),
         agents=people,
@@ -150,7 +165,10 @@ def related_list(*, actor: Actor, request: ListRelated) -> RelatedPage:
     for what is alike.
     """
     ticket = find_ticket(actor, request.ticket_id)
-    blocked_by, blocks = _dependencies(ticket)
+    edges, tasks = read_together(
+        _reading("dependencies"), _reading("tasks"), ticket_id=ticket.id, workflow_id=ticket.workflow_id
+    )
+    blocked_by, blocks = _dependencies(ticket, edges)
     parts = Ticket.objects.filter(parent_ticket=ticket).order_by("number").values_list("pk", flat=True)
     ties: list[tuple[Relation, str]] = [("parent", ticket.parent_ticket_id)] if ticket.parent_ticket_id else []
     ties += [("blocked_by", ticket_id) for ticket_id in blocked_by]
@@ -164,7 +182,7 @@ def related_list(*, actor: Actor, request: ListRelated) -> RelatedPage:
         key=ticket.key,
         related=[_info(rows[ticket_id], relation) for relation, ticket_id in page if ticket_id in rows],
         suggested=_suggested(ticket, {ticket_id for _, ticket_id in ties}) if not request.offset else [],
-        tasks=_tasks(ticket),
+        tasks=_tasks(ticket, tasks),
         total_count=len(ties),
         has_more=request.offset + len(page) < len(ties),
     )
@@ -178,7 +196,7 @@ def _suggested(ticket: Ticket, tied: set[str]) -> list[SimilarTicket]:
 
 @functools.cache
 def _reading(name: str) -> Reading:
-    """The statements of a detail, each compiled once. All take ``ticket_id``."""
+    """The statements of a detail, each compiled once. All take ``ticket_id``, that for tasks ``workflow_id`` too."""
     ticket_id = Mark("ticket_id")
     live = TicketDependency.objects.filter(Q(ticket_id=ticket_id) | Q(blocker_id=Mark("ticket_id")), released_at=None)
     acts = TicketHistory.objects.filter(ticket_id=ticket_id).values_list("agent_id", "agent__name", "agent__kind")
@@ -194,19 +212,14 @@ def _reading(name: str) -> Reading:
 
 
 @functools.cache
-def _parts_reading() -> Reading:
+def _parts() -> Reading:
+    """Parts of ``ticket_id``, one more than is shown, for ``rows_of``."""
     parts = Ticket.objects.filter(parent_ticket_id=Mark("ticket_id")).order_by("number")
     return row_reading(parts[: MAX_TIES + 1])
 
 
-def _parts(ticket: Ticket) -> list[TicketRow]:
-    """Parts of the ticket, one more than is shown. One query; one more where any of them is blocked."""
-    return rows_of(_parts_reading().rows(ticket_id=ticket.id, now=timezone.now()))
-
-
-def _dependencies(ticket: Ticket) -> tuple[list[str], list[str]]:
-    """Ids of what the ticket waits for and of what waits for it, oldest dependency first. One query."""
-    edges = _reading("dependencies").rows(ticket_id=ticket.id)
+def _dependencies(ticket: Ticket, edges: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """Ids of what the ticket waits for and of what waits for it, oldest dependency first."""
     return [blocker for waiting, blocker in edges if waiting == ticket.id], [
         waiting for waiting, _ in edges if waiting != ticket.id
     ]
@@ -218,10 +231,10 @@ def _contributors(ticket: Ticket) -> list[PersonInfo]:
     return [PersonInfo(agent_id=id_, name=name, kind=kind) for id_, name, kind, _ in people]
 
 
-def _time_in_status(ticket: Ticket, now: datetime) -> list[StatusTime]:
-    """Time in each column the ticket has been in, in the order of the first visit. One query."""
+def _time_in_status(periods: Iterable[tuple[Any, ...]], now: datetime) -> list[StatusTime]:
+    """Time in each column the ticket has been in, in the order of the first visit."""
     found: dict[str, StatusTime] = {}
-    for status, category, entered, left in _reading("periods").rows(ticket_id=ticket.id):
+    for status, category, entered, left in periods:
         # A stay may have begun a moment ahead of this process's clock.
         seconds = max(0, int(((left or now) - entered).total_seconds()))
         known = found.setdefault(status, StatusTime(status=status, category=category, seconds=0, is_current=False))
@@ -263,17 +276,16 @@ def _info(row: TicketRow, relation: Relation) -> RelatedTicketInfo:
     )
 
 
-def _tasks(ticket: Ticket) -> list[RelatedTaskInfo]:
-    """Tasks made for the ticket and tasks it names, also those that only their id is known of.
+def _tasks(ticket: Ticket, rows: list[tuple[Any, ...]]) -> list[RelatedTaskInfo]:
+    """Tasks made for the ticket (``rows``) and tasks it names, also those that only their id is known of.
 
-    One query; one more where it names tasks that are not its own.
+    One query where it names tasks that are not its own.
     """
-    rows = _reading("tasks").rows(ticket_id=ticket.id, workflow_id=ticket.workflow_id)
     listed = {row[0] for row in rows}
     named = [task_id for task_id in ticket.related_task_ids if task_id not in listed]
     if named:
         others = Task.objects.filter(pk__in=named, workflow_id=ticket.workflow_id).order_by("created_at", "id")
-        rows += others.values_list(*TASK_FIELDS)
+        rows = [*rows, *others.values_list(*TASK_FIELDS)]
     tasks = [
         RelatedTaskInfo(
             task_id=id_,

@@ -23,6 +23,7 @@ from tickets.schemas.details import (
     ListCommits,
     ListHistory,
     ListTimeline,
+    PersonInfo,
     TicketPart,
     TimelineEntry,
     TimelinePage,
@@ -36,7 +37,7 @@ COMMENT_FIELDS = (
 )  # fmt: skip
 HISTORY_FIELDS = (
     "id", "change_type", "field_name", "old_value", "new_value", "change_description", "changed_at", "agent_id",
-    "agent__name", "via_agent_id", "metadata",
+    "agent__name", "via_agent_id", "metadata", "agent__kind",
 )  # fmt: skip
 
 
@@ -87,34 +88,60 @@ def timeline(*, actor: Actor, request: ListTimeline) -> TimelinePage:
     return TimelinePage.model_construct(timeline=entries, **_page(ticket, request, total, len(entries)))
 
 
-def newest_comments(ticket_id: str, limit: int) -> list[CommentDetail]:
-    """A ticket's last comments, newest first. Two queries; one where there are none."""
-    rows = _newest_comments(limit).rows(ticket_id=ticket_id)
-    return _with_reactions(rows, _by_comment(_reactions_on_ticket().rows(ticket_id=ticket_id)) if rows else {})
+@functools.cache
+def newest_comments(limit: int) -> Reading:
+    """The last comments on ``ticket_id``, newest first, for ``comments_of``."""
+    rows = TicketComment.objects.filter(ticket_id=Mark("ticket_id")).order_by("-created_at", "-id")
+    return Reading(rows.values_list(*COMMENT_FIELDS)[:limit])
 
 
-def newest_history(ticket_id: str, limit: int) -> list[HistoryEntry]:
-    """A ticket's last history rows, newest first. One query."""
-    return [_change(row) for row in _newest_history(limit).rows(ticket_id=ticket_id)]
+@functools.cache
+def newest_history(limit: int) -> Reading:
+    """The last history rows of ``ticket_id``, newest first, for ``changes_of`` and ``people_of``."""
+    rows = TicketHistory.objects.filter(ticket_id=Mark("ticket_id")).order_by("-id")
+    return Reading(rows.values_list(*HISTORY_FIELDS)[:limit])
+
+
+@functools.cache
+def reactions_on_ticket() -> Reading:
+    """The reactions to all comments on ``ticket_id``, for ``comments_of``."""
+    rows = CommentReaction.objects.filter(comment__ticket_id=Mark("ticket_id")).order_by("id")
+    return Reading(rows.values_list(*REACTION_FIELDS))
+
+
+def comments_of(rows: Sequence[tuple[Any, ...]], reactions: Iterable[tuple[str, str, str]]) -> list[CommentDetail]:
+    """Comments as every face shows them. No query."""
+    known = _by_comment(reactions)
+    return [_comment(row, known.get(row[0], {})) for row in rows]
+
+
+def changes_of(rows: Iterable[tuple[Any, ...]]) -> list[HistoryEntry]:
+    """History rows as every face shows them. No query."""
+    return [_change(row) for row in rows]
+
+
+def people_of(rows: Iterable[tuple[Any, ...]]) -> list[PersonInfo]:
+    """Whose acts these history rows tell of, in the order of the rows. No query."""
+    people: dict[str, PersonInfo] = {}
+    for *_, agent_id, name, _via, _metadata, kind in rows:
+        people.setdefault(agent_id, PersonInfo(agent_id=agent_id, name=name, kind=kind))
+    return list(people.values())
 
 
 def comment_details(rows: QuerySet[TicketComment]) -> list[CommentDetail]:
     """Comments as every face shows them. Two queries; one where there are none."""
     found = list(rows.values_list(*COMMENT_FIELDS))
-    return _with_reactions(found, reactions_of([row[0] for row in found]))
+    return comments_of(found, _reactions_to([row[0] for row in found]))
 
 
 def reactions_of(comment_ids: Sequence[str]) -> dict[str, dict[str, list[str]]]:
     """Comment id → emoji → agents, in the order of reacting. One query; none for no comments."""
-    if not comment_ids:
-        return {}
-    rows = CommentReaction.objects.filter(comment_id__in=comment_ids).order_by("id")
-    return _by_comment(rows.values_list(*REACTION_FIELDS))
+    return _by_comment(_reactions_to(comment_ids))
 
 
 def history_entries(rows: QuerySet[TicketHistory]) -> list[HistoryEntry]:
     """History rows as every face shows them. One query."""
-    return [_change(row) for row in rows.values_list(*HISTORY_FIELDS)]
+    return changes_of(rows.values_list(*HISTORY_FIELDS))
 
 
 def commits_of(ticket_id: str, *, offset: int = 0, limit: int, newest_first: bool = False) -> list[CommitDetail]:
@@ -125,22 +152,11 @@ def commits_of(ticket_id: str, *, offset: int = 0, limit: int, newest_first: boo
     return source.commits_of(ticket_id, offset=offset, limit=limit, newest_first=newest_first)
 
 
-@functools.cache
-def _newest_comments(limit: int) -> Reading:
-    rows = TicketComment.objects.filter(ticket_id=Mark("ticket_id")).order_by("-created_at", "-id")
-    return Reading(rows.values_list(*COMMENT_FIELDS)[:limit])
-
-
-@functools.cache
-def _newest_history(limit: int) -> Reading:
-    rows = TicketHistory.objects.filter(ticket_id=Mark("ticket_id")).order_by("-id")
-    return Reading(rows.values_list(*HISTORY_FIELDS)[:limit])
-
-
-@functools.cache
-def _reactions_on_ticket() -> Reading:
-    rows = CommentReaction.objects.filter(comment__ticket_id=Mark("ticket_id")).order_by("id")
-    return Reading(rows.values_list(*REACTION_FIELDS))
+def _reactions_to(comment_ids: Sequence[str]) -> Iterable[tuple[str, str, str]]:
+    if not comment_ids:
+        return []
+    rows = CommentReaction.objects.filter(comment_id__in=comment_ids).order_by("id")
+    return rows.values_list(*REACTION_FIELDS)
 
 
 def _by_comment(rows: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, list[str]]]:
@@ -148,10 +164,6 @@ def _by_comment(rows: Iterable[tuple[str, str, str]]) -> dict[str, dict[str, lis
     for comment_id, emoji, agent_id in rows:
         found.setdefault(comment_id, {}).setdefault(emoji, []).append(agent_id)
     return found
-
-
-def _with_reactions(rows: list[tuple[Any, ...]], reactions: dict[str, dict[str, list[str]]]) -> list[CommentDetail]:
-    return [_comment(row, reactions.get(row[0], {})) for row in rows]
 
 
 def _comment(row: tuple[Any, ...], reactions: dict[str, list[str]]) -> CommentDetail:
@@ -175,7 +187,7 @@ def _comment(row: tuple[Any, ...], reactions: dict[str, list[str]]) -> CommentDe
 
 
 def _change(row: tuple[Any, ...]) -> HistoryEntry:
-    id_, change_type, field_name, old, new, description, changed_at, agent_id, name, via, metadata = row
+    id_, change_type, field_name, old, new, description, changed_at, agent_id, name, via, metadata, _kind = row
     return HistoryEntry(
         history_id=id_,
         change_type=change_type,
