@@ -31,7 +31,11 @@ class Hit:
 
 
 class VectorStore(Protocol):
-    """Keeps one vector a ticket and finds the nearest. Safe for threads. Every method may raise StoreDown."""
+    """Keeps one vector a ticket and finds the nearest. Safe for threads. Every method may raise StoreDown.
+
+    All stores give the same results: exact cosines, rounded to six decimals. A vector that is not
+    ``(dimensions,)`` finite numbers is a ValueError, before anything is written.
+    """
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Add tickets, or put a new vector and payload in place of the old."""
@@ -46,7 +50,7 @@ class VectorStore(Protocol):
         """
 
     def count(self, workflow_id: str | None = None) -> int:
-        """How many tickets it holds."""
+        """How many tickets it holds, of all workflows or of one."""
 
     def close(self) -> None:
-        """Give back files and connections."""
+        """Give back files and connections. A store of this process alone is down from then on."""
