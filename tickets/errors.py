@@ -35,6 +35,21 @@ class DomainError(Exception):
         self.top_level = dict(top_level or {})
         self.retry_after = retry_after
 
+    @property
+    def current_version(self) -> int | None:
+        """The version that the ticket or board is at, where a conflict says so."""
+        return self.extra.get("current_version")
+
+    @property
+    def blocking_ticket_ids(self) -> list[str]:
+        """The tickets that stand in the way."""
+        return list(self.extra.get("blocking_ticket_ids", ()))
+
+    @property
+    def candidates(self) -> list[dict[str, Any]]:
+        """What may have been meant, or what is there already."""
+        return list(self.extra.get("candidates", ()))
+
     def as_dict(self) -> dict[str, Any]:
         """The error in the form of contract §5."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}

@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 from django.utils import timezone
 from pydantic_core import to_json
@@ -14,10 +14,9 @@ from pydantic_core import to_json
 from tickets.access import Actor
 from tickets.models import Workflow
 from tickets.schemas.base import utc_text
-from tickets.schemas.lists import ROW_NAMES, TicketFilters, TicketRow
+from tickets.schemas.lists import ROW_NAMES, ExportFilters, ExportFormat, TicketRow
 from tickets.selectors.tickets import Selection, select_tickets, ticket_rows
 
-ExportFormat = Literal["json", "csv", "markdown"]
 FORMATS: tuple[ExportFormat, ...] = ("json", "csv", "markdown")
 SUFFIXES = {"json": "json", "csv": "csv", "markdown": "md"}
 MEDIA_TYPES = {
@@ -30,12 +29,6 @@ CHUNK = 200
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&])")
-
-
-class ExportFilters(TicketFilters):
-    """Export a workflow's tickets in full, by the list's filters, in the order of their numbers."""
-
-    format: ExportFormat = "json"
 
 
 class Export:

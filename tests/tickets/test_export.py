@@ -21,10 +21,10 @@ from hephaestus_site.handler import RequestHandler
 from tests.factories import AgentWithToken, api_client, make_agent, make_ticket, make_workflow
 from tickets import exports
 from tickets.access import system_actor
-from tickets.exports import Export, ExportFilters
+from tickets.exports import Export
 from tickets.models import Ticket, Workflow
 from tickets.schemas.base import parse
-from tickets.schemas.lists import ROW_NAMES, ListTickets
+from tickets.schemas.lists import ROW_NAMES, ExportFilters, ListTickets
 from tickets.schemas.tickets import BlockTicket
 from tickets.selectors.tickets import ticket_list
 from tickets.services.blocking import ticket_block

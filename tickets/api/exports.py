@@ -12,8 +12,9 @@ from tickets.api import payload
 from tickets.api.reads import REPEATABLE
 from tickets.api.schema import OperationSchema
 from tickets.api.views import Answer, ApiView
-from tickets.exports import MEDIA_TYPES, Export, ExportFilters
+from tickets.exports import MEDIA_TYPES, Export
 from tickets.schemas.base import parse
+from tickets.schemas.lists import ExportFilters
 
 
 class ExportSchema(OperationSchema):

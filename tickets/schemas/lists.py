@@ -27,6 +27,7 @@ NOBODY = "none"
 SortBy = Literal["created_at", "updated_at", "priority", "status"]
 SortOrder = Literal["asc", "desc"]
 DescriptionForm = Literal["excerpt", "full", "none"]
+ExportFormat = Literal["json", "csv", "markdown"]
 APPROVALS = ("none", "pending_review", "approved", "rejected", "expired")
 
 
@@ -199,3 +200,9 @@ class TicketList(Answer):
     tickets: list[TicketRow]
     total_count: int
     has_more: bool
+
+
+class ExportFilters(TicketFilters):
+    """Export a workflow's tickets in full, by the list's filters, in the order of their numbers."""
+
+    format: ExportFormat = "json"

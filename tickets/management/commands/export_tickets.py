@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from tickets.access import system_actor
 from tickets.errors import DomainError
-from tickets.exports import FORMATS, Export, ExportFilters
+from tickets.exports import FORMATS, Export
 from tickets.schemas.base import parse
+from tickets.schemas.lists import ExportFilters
 
 
 class Command(BaseCommand):
