@@ -70,10 +70,14 @@ def unit_rows(rows: ArrayLike, shape: tuple[int, int]) -> Vectors:
         try:
             vectors = np.asarray(rows, dtype=np.float32)
         except (TypeError, ValueError):
-            raise ProviderDown("the answer holds no vectors of one length") from None
+            raise ProviderDown("The embedding provider's answer holds no vectors of one length.") from None
         if vectors.shape != shape:
-            raise ProviderDown(f"the answer holds vectors of shape {vectors.shape} instead of {shape}")
+            raise ProviderDown(
+                f"The embedding provider's answer has the shape {vectors.shape}, expected was {shape} (texts, "
+                "dimensions): check EMBEDDING_MODEL and EMBEDDING_DIMENSIONS."
+            )
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise ProviderDown("the answer holds a vector with an infinite or undefined number, or of zeros alone")
-    return vectors / lengths
+        raise ProviderDown("The embedding provider's answer holds a vector that is not finite or has no direction.")
+    units: Vectors = vectors / lengths
+    return units
