@@ -21,6 +21,8 @@ for name in list(os.environ):
     if name.startswith(("HEPHAESTUS_", "EMBEDDING_", "OPENAI_", "QDRANT_", "REDIS_", "VOYAGE_")):
         del os.environ[name]
 DATA_DIR = os.environ["HEPHAESTUS_DATA_DIR"] = tempfile.mkdtemp(prefix="hephaestus-tests-")
+# The model costs seconds in each process; tests of search say that they want it.
+os.environ["EMBEDDING_PROVIDER"] = "none"
 with pytest.MonkeyPatch.context() as patch:
     # Not left in the environment: a worker that inherits it would load the settings before this file.
     patch.setenv("DJANGO_SETTINGS_MODULE", "hephaestus_site.settings")

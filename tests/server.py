@@ -152,7 +152,7 @@ def running_server(data_dir: Path, processes: int = 1, env: Mapping[str, str] | 
 def _environment(data_dir: Path) -> dict[str, str]:
     """The test's environment without what configures an installation, which lives in ``data_dir``."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(_DROPPED)}
-    env |= {"HEPHAESTUS_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1"}
+    env |= {"HEPHAESTUS_DATA_DIR": str(data_dir), "PYTHONUNBUFFERED": "1", "EMBEDDING_PROVIDER": "none"}
     if url := env.pop("DATABASE_URL", ""):
         env["DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=f"/{_database_name(data_dir)}"))
     return env

@@ -22,7 +22,7 @@ from search.points import comment_texts
 from search.providers import provider
 from search.providers.base import fingerprint
 from tickets.models import Event, Ticket, Workflow
-from tickets.unit import write_transaction
+from tickets.unit import Unit, write_transaction
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,12 @@ HELD_FOR = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(minutes=1)
 REFUSED_WAIT = timedelta(hours=6)
 COMMENTS_EACH = 5
+_NEXT_SEQ = """
+INSERT INTO search_index_states (workflow_id, vector_seq, events_seen, server_events, server_vectors, server_model)
+VALUES (%s, %s, 0, 0, 0, '')
+ON CONFLICT (workflow_id) DO UPDATE SET vector_seq = search_index_states.vector_seq + excluded.vector_seq
+RETURNING vector_seq
+"""
 EMBEDDED_FIELDS = {"title", "description", "tags"}
 
 
@@ -107,19 +113,20 @@ def jobs_run(limit: int = BATCH) -> bool:
     return len(held) == limit
 
 
-def embedding_insert(*, workflow: Workflow, ticket_id: str, content: Content, embedded: Embedded | None) -> None:
+def embedding_insert(*, unit: Unit, ticket_id: str, content: Content, embedded: Embedded | None) -> None:
     """Write the embedding row of a new ticket, inside the transaction that creates it."""
-    row = TicketEmbedding(ticket_id=ticket_id, workflow_id=workflow.id, text_hash=content.text_hash)
+    row = TicketEmbedding(ticket_id=ticket_id, workflow_id=unit.workflow.id, text_hash=content.text_hash)
     if embedded is not None:
-        _fill(row, content, embedded, next_seqs(workflow.id, 1)[0])
-    row.save(force_insert=True)
+        _fill(row, content, embedded, next_seqs(unit.workflow.id, 1)[0])
+    unit.writes.insert([row])
 
 
 def next_seqs(workflow_id: str, count: int) -> Sequence[int]:
     """The workflow's next numbers for changed embeddings. Its state's row stays locked until the transaction ends."""
-    state, _ = IndexState.objects.select_for_update().get_or_create(workflow_id=workflow_id)
-    IndexState.objects.filter(pk=workflow_id).update(vector_seq=state.vector_seq + count)
-    return range(state.vector_seq + 1, state.vector_seq + count + 1)
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_SEQ, [workflow_id, count])
+        last: int = cursor.fetchone()[0]
+    return range(last - count + 1, last + 1)
 
 
 def contents_of(ticket_ids: Sequence[str]) -> dict[str, Content]:

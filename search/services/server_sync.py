@@ -12,7 +12,6 @@ from search.providers import provider
 from search.providers.base import fingerprint
 from search.stores import server_store
 from search.stores.base import VectorStore
-from tickets.models import Workflow
 from tickets.unit import write_transaction
 
 log = structlog.get_logger(__name__)
@@ -29,14 +28,12 @@ def server_sync() -> bool:
     if store is None:
         return False
     model = fingerprint(current)
-    behind = Workflow.objects.filter(
-        Q(index_state__server_events__lt=F("event_seq"))
-        | Q(index_state__server_vectors__lt=F("index_state__vector_seq"))
-        | ~Q(index_state__server_model=model)
-    ).filter(index_state__isnull=False)
+    behind = IndexState.objects.filter(
+        Q(server_events__lt=F("workflow__event_seq")) | Q(server_vectors__lt=F("vector_seq")) | ~Q(server_model=model)
+    )
     try:
-        for workflow in behind.select_related("index_state"):
-            _sync(workflow, store, model)
+        for state in behind.select_related("workflow"):
+            _sync(state, store, model)
     except StoreDown as error:
         log.warning("the vector store is behind", error=str(error))
     return False
@@ -48,8 +45,8 @@ def server_forget() -> int:
         return IndexState.objects.update(server_events=0, server_vectors=0)
 
 
-def _sync(workflow: Workflow, store: VectorStore, model: str) -> None:
-    state = workflow.index_state
+def _sync(state: IndexState, store: VectorStore, model: str) -> None:
+    workflow = state.workflow
     seen = Seen(state.server_events, state.server_vectors) if state.server_model == model else Seen()
     now = newest(workflow)
     # Nothing is there yet, so there is no payload to bring up to date.

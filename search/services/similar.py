@@ -66,9 +66,9 @@ class SearchIndex:
         known = cast("Prepared | None", prepared)
         content = Content(ticket.title, ticket.description, tuple(ticket.tags))
         embedded = known.embedded if known is not None and known.content == content else None
-        embedding_insert(workflow=unit.workflow, ticket_id=ticket.id, content=content, embedded=embedded)
+        embedding_insert(unit=unit, ticket_id=ticket.id, content=content, embedded=embedded)
         if known is not None and known.similar and known.similar[0]["relation_type"] == "duplicate":
-            _warning(unit.actor, unit.workflow.id, known.similar[0], DuplicateOutcome.CREATED).save(force_insert=True)
+            unit.writes.insert([_warning(unit.actor, unit.workflow.id, known.similar[0], DuplicateOutcome.CREATED)])
         return embedded is not None
 
     def alike(self, *, ticket: Ticket, limit: int) -> Sequence[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser
+from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from tqdm import tqdm
 
 from search import keyword
 from search.models import IndexJob
+from search.providers import make, provider, use
+from search.providers.base import EmbeddingProvider
 from search.selectors.state import index_lag
 from search.services import indexing
 from search.services.server_sync import server_forget, server_sync
@@ -35,13 +38,17 @@ class Command(BaseCommand):
         parser.add_argument("--changed-only", action="store_true", help="only tickets whose index is out of date")
         parser.add_argument("--provider", choices=("local", "openai", "voyage"), help="default: EMBEDDING_PROVIDER")
 
-    def handle(self, *, workflow: str | None, changed_only: bool, provider: str | None, **options: Any) -> None:
+    def handle(self, *, workflow: str | None, changed_only: bool, **options: Any) -> None:
         if workflow is not None and not Workflow.objects.filter(pk=workflow).exists():
             raise CommandError(f"There is no workflow {workflow!r}.")
-        if provider is not None and provider != settings.EMBEDDING.provider:
-            self._use(provider)
-        if settings.EMBEDDING.provider == "none":
-            raise CommandError("EMBEDDING_PROVIDER is none: there is nothing to embed with. Name a --provider.")
+        with ExitStack() as stack:
+            if options["provider"] not in (None, provider().name):
+                stack.enter_context(use(self._provider(options["provider"])))
+            if provider().name == "none":
+                raise CommandError("EMBEDDING_PROVIDER is none: there is nothing to embed with. Name a --provider.")
+            self._reindex(workflow, changed_only=changed_only)
+
+    def _reindex(self, workflow: str | None, *, changed_only: bool) -> None:
         if not changed_only and workflow is None:
             keyword.rebuild()
             server_forget()
@@ -52,16 +59,16 @@ class Command(BaseCommand):
         server_sync()
         self.stdout.write(f"{made} tickets indexed.")
 
-    def _use(self, name: str) -> None:
-        """Another provider than the configured one, for this process."""
-        try:
-            settings.EMBEDDING = settings.EMBEDDING_BY(name)
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
+    def _provider(self, name: str) -> EmbeddingProvider:
+        """Another provider than the configured one."""
         self.stderr.write(
             f"The server embeds with another provider as long as its EMBEDDING_PROVIDER is not {name}: "
             "it would make its own vectors again."
         )
+        try:
+            return make(settings.EMBEDDING_BY(name))
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from error
 
     def _run(self, workflow: str | None) -> int:
         jobs = IndexJob.objects.all() if workflow is None else IndexJob.objects.filter(workflow_id=workflow)
