@@ -260,6 +260,20 @@ def test_hanging_calls_do_not_pile_up(inner: Provider) -> None:
     assert guarded.embed_within(["a text"], ENOUGH).shape == (1, 8)
 
 
+def test_a_thread_that_cannot_be_started_takes_no_place(inner: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    guarded = Guarded(inner, calls=1)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(ProviderDown, match="can't start new thread"):
+            guarded.embed_within(["a text"], SOON)
+
+    assert guarded.embed_within(["a text"], ENOUGH).shape == (1, 8)
+
+
 def test_more_callers_than_places_take_turns(inner: Provider) -> None:
     guarded = Guarded(inner, calls=2)
     with ThreadPoolExecutor(8) as pool:
