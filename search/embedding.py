@@ -108,8 +108,7 @@ def _weighed_sum(parts: list[tuple[float, Vectors]]) -> Vectors:
     total = np.sum([weight * vector for weight, vector in parts], axis=0, dtype=np.float32)
     length = float(np.linalg.norm(total))
     # Opposite vectors may cancel out; the first part is then as good as any.
-    unit: Vectors = (total / length if length > 1e-6 else parts[0][1]).astype(np.float32)
-    return unit
+    return np.asarray(total / length if length > 1e-6 else parts[0][1], dtype=np.float32)
 
 
 def _digest(value: object) -> str:
