@@ -19,12 +19,14 @@ from tickets.errors import Busy, Conflict, Invalid
 from tickets.schemas import comments as comment_schemas
 from tickets.schemas import details as detail_schemas
 from tickets.schemas import directory as directory_schemas
+from tickets.schemas import inbox as inbox_schemas
 from tickets.schemas import lists as list_schemas
 from tickets.schemas import tasks as task_schemas
 from tickets.schemas import tickets as ticket_schemas
 from tickets.schemas import workflows as workflow_schemas
 from tickets.schemas.base import Answer, Request, TicketAnswer, WriteRequest, parse
-from tickets.selectors import detail, directory, timeline
+from tickets.selectors import context, detail, directory, timeline
+from tickets.selectors import inbox as inbox_selectors
 from tickets.selectors import tasks as task_selectors
 from tickets.selectors import tickets as lists
 from tickets.services import (
@@ -35,6 +37,7 @@ from tickets.services import (
     bulk,
     claims,
     comments,
+    inbox,
     reviews,
     status,
     tasks,
@@ -142,6 +145,7 @@ TICKETS_UPDATE = _named(bulk.tickets_update, _t.BulkUpdateTickets, _t.TicketsUpd
 TICKET_LIST = _named(lists.ticket_list, list_schemas.ListTickets, list_schemas.TicketList)
 TICKET_GET = _named(detail.ticket_get, detail_schemas.GetTicket, detail_schemas.TicketFullDetail)
 RELATED_LIST = _named(detail.related_list, detail_schemas.ListRelated, detail_schemas.RelatedPage)
+TICKET_CONTEXT = _named(context.ticket_context, inbox_schemas.GetTicketContext, inbox_schemas.TicketContext)
 COMMENT_LIST = _named(timeline.comment_list, detail_schemas.ListComments, detail_schemas.CommentPage)
 HISTORY_LIST = _named(timeline.history_list, detail_schemas.ListHistory, detail_schemas.HistoryPage)
 COMMIT_LIST = _named(timeline.commit_list, detail_schemas.ListCommits, detail_schemas.CommitPage)
@@ -168,6 +172,11 @@ MEMBERSHIP_SET = _named(workflows.membership_set, _w.SetMembership, _w.Membershi
 EVENT_LIST = _named(directory.event_list, _d.ListEvents, _d.EventPage)
 APPROVAL_LIST = _named(directory.approval_list, _d.ListApprovals, _d.ApprovalList)
 CLAIM_LIST = _named(directory.claim_list, _d.ListClaims, _d.ClaimList)
+
+INBOX_GET = _named(inbox_selectors.inbox_get, inbox_schemas.GetInbox, inbox_schemas.Inbox)
+INBOX_ACKNOWLEDGE = _named(
+    inbox.inbox_acknowledge, inbox_schemas.AcknowledgeInbox, inbox_schemas.InboxAcknowledged
+)
 
 AGENT_LIST = _named(directory.agent_list, _d.ListAgents, _d.AgentList)
 AGENT_GET = _named(directory.agent_get, _d.GetAgent, _w.AgentAnswer)

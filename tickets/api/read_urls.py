@@ -30,6 +30,7 @@ read_urls: list[URLPattern] = [
     path("<str:ticket_id>/timeline", operation_view(get=op.TIMELINE)),
     path("<str:ticket_id>/commits", operation_view(get=op.COMMIT_LIST)),
     path("<str:ticket_id>/related", operation_view(get=op.RELATED_LIST)),
+    path("<str:ticket_id>/context", operation_view(get=op.TICKET_CONTEXT)),
 ]
 # Under /api/ itself.
 api_read_urls: list[URLPattern] = [

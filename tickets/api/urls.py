@@ -45,4 +45,6 @@ api_urls: list[URLPattern] = [
     path("agents/<str:agent_id>/tokens", operation_view(get=op.TOKEN_LIST, post=op.TOKEN_ISSUE, path_fields=_agent)),
     path("tokens/<str:token_id>/revoke", operation_view(post=op.TOKEN_REVOKE)),
     path("me", operation_view(get=op.WHO_AM_I)),
+    path("inbox", operation_view(get=op.INBOX_GET)),
+    path("inbox/ack", operation_view(post=op.INBOX_ACKNOWLEDGE)),
 ]

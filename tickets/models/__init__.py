@@ -5,6 +5,7 @@ from tickets.models.claims import Approval, ApprovalDecision, Claim, ClaimEnd
 from tickets.models.comments import CommentReaction, TicketComment
 from tickets.models.history import Event, TicketHistory
 from tickets.models.idempotency import IdempotencyRecord
+from tickets.models.inbox import InboxPosition
 from tickets.models.tasks import Task, TaskStatus
 from tickets.models.tickets import ApprovalStatus, StatusPeriod, Ticket, TicketDependency, TicketTag
 from tickets.models.workflows import Workflow
@@ -22,6 +23,7 @@ __all__ = [
     "CommentReaction",
     "Event",
     "IdempotencyRecord",
+    "InboxPosition",
     "Membership",
     "Role",
     "StatusPeriod",

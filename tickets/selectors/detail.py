@@ -180,7 +180,7 @@ def related_list(*, actor: Actor, request: ListRelated) -> RelatedPage:
     return RelatedPage.model_construct(
         ticket_id=ticket.id,
         key=ticket.key,
-        related=[_info(rows[ticket_id], relation) for relation, ticket_id in page if ticket_id in rows],
+        related=[info_of(rows[ticket_id], relation) for relation, ticket_id in page if ticket_id in rows],
         suggested=_suggested(ticket, {ticket_id for _, ticket_id in ties}) if not request.offset else [],
         tasks=_tasks(ticket, tasks),
         total_count=len(ties),
@@ -258,10 +258,11 @@ def _rows_of(ids: Iterable[str], names: tuple[str, ...]) -> dict[str, TicketRow]
 
 
 def _infos(ids: Sequence[str], rows: dict[str, TicketRow], relation: Relation) -> list[RelatedTicketInfo]:
-    return [_info(rows[ticket_id], relation) for ticket_id in ids if ticket_id in rows]
+    return [info_of(rows[ticket_id], relation) for ticket_id in ids if ticket_id in rows]
 
 
-def _info(row: TicketRow, relation: Relation) -> RelatedTicketInfo:
+def info_of(row: TicketRow, relation: Relation) -> RelatedTicketInfo:
+    """A row in short, with what ties it."""
     return RelatedTicketInfo(
         ticket_id=row["ticket_id"],
         key=row["key"],
