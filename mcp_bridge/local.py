@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from mcp_bridge.credentials import Credential
 from mcp_bridge.server import build_server
@@ -15,12 +16,12 @@ from mcp_bridge.wire import Wire
 THREADS = 4
 
 
-def serve(wire: Wire, credential: Credential) -> None:
-    """Serve one client until its input ends."""
-    asyncio.run(_serve(wire, credential))
+def serve(wire: Wire, credential: Credential, greeted: Any = None) -> None:
+    """Serve one client until its input ends; ``greeted`` as in ``mcp_bridge.stdio``."""
+    asyncio.run(_serve(wire, credential, greeted))
 
 
-async def _serve(wire: Wire, credential: Credential) -> None:
+async def _serve(wire: Wire, credential: Credential, greeted: Any) -> None:
     server = build_server(lambda _context: credential, Threads(THREADS), Watching())
-    async with transport(wire) as (incoming, outgoing):
+    async with transport(wire, greeted) as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())

@@ -24,7 +24,7 @@ from mcp_bridge.catalogue import BY_NAME, definitions, find_tool
 from mcp_bridge.credentials import Credential
 from mcp_bridge.definitions import readable
 from mcp_bridge.errors import ServerFault, refusal
-from mcp_bridge.identity import NAME, TITLE, VERSION
+from mcp_bridge.identity import INSTRUCTIONS, NAME, TITLE, VERSION
 from mcp_bridge.threads import Threads
 from mcp_bridge.watching import Watching
 from tickets.errors import DomainError, NotFound, unknown_field
@@ -48,7 +48,7 @@ def build_server(credential_of: CredentialOf, threads: Threads, watching: Watchi
         NAME,
         version=VERSION,
         title=TITLE,
-        instructions=prompts.INSTRUCTIONS,
+        instructions=INSTRUCTIONS,
         on_list_tools=faces.list_tools,
         on_call_tool=faces.call_tool,
         on_list_resources=faces.list_resources,

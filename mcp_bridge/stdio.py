@@ -32,11 +32,14 @@ Outgoing = MemoryObjectSendStream[SessionMessage]
 
 
 @asynccontextmanager
-async def transport(wire: Wire) -> AsyncIterator[tuple[Incoming, Outgoing]]:
-    """The streams that a server runs on. The incoming one ends with the input, when all of it is answered."""
+async def transport(wire: Wire, greeted: Any = None) -> AsyncIterator[tuple[Incoming, Outgoing]]:
+    """The streams that a server runs on. The incoming one ends with the input, when all of it is answered.
+
+    ``greeted`` is the id of a request that somebody has answered already.
+    """
     requests, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, answers = anyio.create_memory_object_stream[SessionMessage](0)
-    connection = _Connection(wire, requests)
+    connection = _Connection(wire, requests, greeted)
     reader = threading.Thread(target=connection.read, name="stdin", daemon=True)
     reader.start()
     writing = asyncio.create_task(connection.write(answers))
@@ -50,8 +53,9 @@ async def transport(wire: Wire) -> AsyncIterator[tuple[Incoming, Outgoing]]:
 class _Connection:
     """What has been read and is not answered yet, on one pair of pipes."""
 
-    def __init__(self, wire: Wire, requests: MemoryObjectSendStream[SessionMessage | Exception]) -> None:
+    def __init__(self, wire: Wire, requests: MemoryObjectSendStream[SessionMessage | Exception], greeted: Any) -> None:
         self._wire = wire
+        self._greeted = greeted
         self._requests = requests
         self._loop = asyncio.get_running_loop()
         self._open: set[Any] = set()
@@ -72,9 +76,13 @@ class _Connection:
         async with answers:
             async for item in answers:
                 message = item.message
-                text = message.model_dump_json(by_alias=True, exclude_unset=True)
-                await asyncio.to_thread(self._wire.send, text)
-                if isinstance(message, (types.JSONRPCResponse, types.JSONRPCError)):
+                is_answer = isinstance(message, (types.JSONRPCResponse, types.JSONRPCError))
+                if is_answer and self._greeted is not None and message.id == self._greeted:
+                    self._greeted = None
+                else:
+                    text = message.model_dump_json(by_alias=True, exclude_unset=True)
+                    await asyncio.to_thread(self._wire.send, text)
+                if is_answer:
                     self._answered(message.id)
 
     async def _take(self, line: bytes | None) -> None:

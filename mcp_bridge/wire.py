@@ -20,6 +20,7 @@ class Wire:
         self._outgoing = outgoing
         self._lock = threading.Lock()
         self._rest = bytearray()
+        self._put_back: list[bytes | None] = []
         self._ended = incoming is None
 
     def lines(self) -> Iterator[bytes | None]:
@@ -32,6 +33,8 @@ class Wire:
 
     def line(self) -> bytes | None:
         """The next line with its end, ``b""`` after the last, None for one that is too long."""
+        if self._put_back:
+            return self._put_back.pop()
         searched = 0
         while (end := self._rest.find(b"\n", searched)) < 0:
             searched = len(self._rest)
@@ -44,6 +47,10 @@ class Wire:
         line = bytes(self._rest[: end + 1])
         del self._rest[: end + 1]
         return line
+
+    def put_back(self, line: bytes | None) -> None:
+        """Let ``line`` return this once more."""
+        self._put_back.append(line)
 
     def send(self, text: str) -> None:
         """Write a line. Where nobody reads any more, nothing: the input will end too."""

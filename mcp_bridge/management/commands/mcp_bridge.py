@@ -40,13 +40,16 @@ class Command(BaseCommand):
             self._serve_stdio(token, agent_id, workflow)
 
     def _serve_stdio(self, token: str, agent_id: str | None, workflow: str | None) -> None:
+        from mcp_bridge.greeting import greet
         from mcp_bridge.wire import claim_wire
 
         wire = claim_wire()
+        greeted = greet(wire)
+        # Only now: this takes most of the start.
         from mcp_bridge.credentials import Local
         from mcp_bridge.local import serve
 
-        serve(wire, Local(token, agent_id, workflow))
+        serve(wire, Local(token, agent_id, workflow), greeted)
 
     def _forward(self, url: str, token: str, agent_id: str | None, workflow: str | None) -> None:
         from mcp_bridge.wire import claim_wire
