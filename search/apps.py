@@ -10,10 +10,12 @@ class SearchConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from search.providers import provider
         from search.selectors.state import index_health
         from search.services.similar import SearchIndex
         from tickets import health, ports
 
+        provider()  # what cannot be configured is said now, not by the first search
         ports.register(index=SearchIndex())
         health.register("search", index_health)
         _register_jobs()

@@ -31,7 +31,7 @@ BATCH = 16
 # A job is somebody's for so long; whoever died with it loses it.
 HELD_FOR = timedelta(seconds=60)
 LONGEST_WAIT = timedelta(minutes=1)
-REFUSED_WAIT = timedelta(hours=6)
+REFUSED_WAIT = timedelta(minutes=10)
 COMMENTS_EACH = 5
 _NEXT_SEQ = """
 INSERT INTO search_index_states (workflow_id, vector_seq, events_seen, server_events, server_vectors, server_model)
@@ -258,7 +258,7 @@ def _run_one(job: IndexJob, contents: dict[str, Content]) -> None:
 
 
 def _postpone(held: Sequence[IndexJob], error: ProviderDown) -> None:
-    """Try again later: after 1, 2, 4 … up to 60 s; after hours where the provider will never take it."""
+    """Try again later: after 2, 4, 8 … up to 60 s; after minutes where the provider refuses it, as with a wrong key."""
     now = timezone.now()
     log.warning("embedding failed", tickets=len(held), error=str(error))
     with write_transaction():
