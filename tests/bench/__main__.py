@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import live, report
+from tests.bench import live, report, search
 from tests.bench.fixture import Fixture
 from tests.bench.measure import Player, Turn, alternate, blocks, crew, interleave
 from tests.bench.operations import BARE_CALL, EMPTY, MIXED_READS, OPERATIONS, Operation, World
@@ -27,9 +27,12 @@ SMALL, LARGE = 1000, 10_000
 
 def main() -> int:
     arguments = _arguments()
-    results = [measure(tickets, arguments) for tickets in arguments.tickets]
-    growth = measure_growth(arguments) if {SMALL, LARGE} <= set(arguments.tickets) else {}
+    core = "core" in arguments.parts
+    results = [measure(tickets, arguments) for tickets in arguments.tickets] if core else []
+    growth = measure_growth(arguments) if core and {SMALL, LARGE} <= set(arguments.tickets) else {}
     targets = report.Judge(results, arguments.database, growth).judge()
+    if "search" in arguments.parts and not arguments.operations:
+        targets += measure_search(arguments)
     report.show_targets(targets)
     if arguments.json:
         content = report.as_json(results, targets, arguments.database, growth)
@@ -74,6 +77,18 @@ def measure_growth(arguments: argparse.Namespace) -> dict[str, float]:
     growth = {name: large.ratio(small) for name, large, small in pairs}
     report.show_growth(growth)
     return growth
+
+
+def measure_search(arguments: argparse.Namespace) -> list[report.Target]:
+    """Searches with 10,000 and more tickets, side by side, in servers that embed with the local model."""
+    with ExitStack() as stack:
+        servers = {}
+        for tickets in arguments.tickets:
+            if tickets >= LARGE:
+                environment = stack.enter_context(data_folder(arguments.database, provider="local"))
+                fixture = _load(environment, tickets, arguments.texts)
+                servers[tickets] = (stack.enter_context(serve(environment)), fixture)
+        return search.measure(servers, arguments) if servers else []
 
 
 def _alone(
@@ -152,6 +167,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=40, help="requests of each operation a round")
+    parser.add_argument("--parts", type=lambda text: text.split(","), default=["core", "search"], help="core,search")
     parser.add_argument("--operations", type=lambda text: text.split(","), default=[], help="only these")
     parser.add_argument("--texts", type=Path, help="JSON lines with title and body, instead of made-up texts")
     parser.add_argument("--json", type=Path, help="write the figures there")

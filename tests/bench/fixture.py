@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Fixture:
-    """One token per client; ``ticket_ids``: tickets in queue columns that nothing blocks."""
+    """One token per client; ``ticket_ids``: tickets in queue columns that nothing blocks; ``queries``: all distinct."""
 
     workflow_id: str
     tokens: list[str]
     cookie: str
     ticket_ids: list[str]
     seq: int
+    queries: list[str]
 
     def as_json(self) -> str:
         return json.dumps(asdict(self))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import sys
 import uuid
 from collections import Counter
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+import numpy as np
 from fractional_indexing import generate_n_keys_between
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hephaestus_site.settings")
@@ -31,6 +33,11 @@ from django.db import connection, transaction  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from boards.services.configuration import workflow_create_with_board  # noqa: E402
+from search.embedding import as_bytes  # noqa: E402
+from search.models import IndexState, TicketEmbedding  # noqa: E402
+from search.providers import provider  # noqa: E402
+from search.providers.base import fingerprint  # noqa: E402
+from search.services.indexing import contents_of  # noqa: E402
 from tests.bench.fixture import Fixture  # noqa: E402
 from tests.bench.texts import Texts  # noqa: E402
 from tickets import rows  # noqa: E402
@@ -61,6 +68,11 @@ SHARES = {"backlog": 35, "todo": 15, "in_progress": 12, "review": 8, "done": 30}
 PRIORITY_SHARES = {"critical": 5, "high": 20, "medium": 50, "low": 25}
 TAGS = ["api", "backend", "frontend", "database", "docs", "security", "performance", "regression", "ci", "design"]
 BOARD = default_board("Bench")
+
+
+# Real embeddings that generated ones are scattered around, and the length of the scatter: cosines of about 0.8.
+CENTRES, SCATTER = 300, 0.75
+QUERIES = 4000
 
 
 class Loader:
@@ -218,13 +230,62 @@ def load(count: int, texts: Texts) -> Fixture:
     loader.run()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    if settings.EMBEDDING.provider != "none":
+        embed(count, texts)
     return Fixture(
         workflow_id=WORKFLOW_ID,
         tokens=tokens,
         cookie=f"{settings.SESSION_COOKIE_NAME}={_session()}",
         ticket_ids=random.Random(0).sample(loader.waiting, min(SAMPLE, len(loader.waiting))),
         seq=loader.workflow.event_seq,
+        queries=queries(texts),
     )
+
+
+def embed(count: int, texts: Texts) -> None:
+    """Give each ticket a vector near that of some title: to embed 100,000 would take hours."""
+    current = provider()
+    centres = current.embed_documents([texts.pick()[0] for _ in range(CENTRES)])
+    generator = np.random.default_rng(count)
+    ids = Ticket.objects.order_by("number").values_list("pk", flat=True)
+    for first in range(0, count, CHUNK):
+        chunk = list(ids[first : first + CHUNK])
+        noise = generator.normal(size=(len(chunk), current.dimensions))
+        noise *= SCATTER / np.linalg.norm(noise, axis=1, keepdims=True)
+        vectors = centres[generator.integers(0, CENTRES, len(chunk))] + noise
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        contents = contents_of(chunk)
+        made = [
+            TicketEmbedding(
+                ticket_id=ticket_id,
+                workflow_id=WORKFLOW_ID,
+                model=fingerprint(current),
+                vector=as_bytes(vector),
+                text_vector=as_bytes(vector),
+                content_hash=contents[ticket_id].content_hash,
+                text_hash=contents[ticket_id].text_hash,
+                seq=first + place + 1,
+                embedded_at=timezone.now(),
+            )
+            for place, (ticket_id, vector) in enumerate(zip(chunk, vectors, strict=True))
+        ]
+        with transaction.atomic():
+            rows.insert(made)
+    events = Workflow.objects.get(pk=WORKFLOW_ID).event_seq
+    IndexState.objects.update_or_create(workflow_id=WORKFLOW_ID, defaults={"vector_seq": count, "events_seen": events})
+
+
+def queries(texts: Texts) -> list[str]:
+    """Two or three words of a title, each query once."""
+    found: dict[str, None] = {}
+    pick = random.Random(7)
+    for _ in range(QUERIES * 20):
+        words = re.findall(r"[A-Za-z]{4,}", texts.pick()[0])
+        if len(words) >= 2:
+            found[" ".join(pick.sample(words, min(len(words), pick.choice((2, 3)))))] = None
+        if len(found) == QUERIES:
+            break
+    return list(found)
 
 
 def _agent(operator: Actor, agent_id: str) -> str:

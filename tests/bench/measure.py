@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
+from typing import Protocol
 
 from tests.bench.client import Call, Connection, Reply
 from tests.bench.fixture import Fixture
@@ -108,13 +109,21 @@ def _sample(call: Call, reply: Reply, cpu: float = 0.0) -> Sample:
     return Sample(reply.seconds, len(reply.body), reply.status == call.status, cpu)
 
 
+class Plays(Protocol):
+    """What an operation takes its turn with: a client, or something that works in this process."""
+
+    def prepare(self, operation: Operation, number: int) -> None: ...
+
+    def play(self, operation: Operation) -> Callable[[], tuple[Call, Reply]]: ...
+
+
 @dataclass(frozen=True)
 class Turn:
     """An operation that takes its turns with the others, on a server of its own or a shared one."""
 
     name: str
     operation: Operation
-    player: Player
+    player: Plays
     server: Server
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, cycle
 
 from tests.bench.client import Call, Connection
 from tests.bench.fixture import Fixture
@@ -32,6 +32,7 @@ class World:
         self.texts = Texts(self.client, pool=100)
         self._own = self.fixture.ticket_ids[self.client :: self.clients]
         self._moves = count()
+        self._queries = cycle(self.fixture.queries[self.client :: self.clients])
 
     @property
     def workflow_id(self) -> str:
@@ -51,6 +52,10 @@ class World:
         """A ticket and another column than the one where it is: each ticket goes to and fro."""
         turn, place = divmod(next(self._moves), len(self._own))
         return self._own[place], ("in_progress", "review")[turn % 2]
+
+    def next_query(self) -> str:
+        """Two or three words of some ticket, not asked for before."""
+        return next(self._queries)
 
     def supply(self, connection: Connection, number: int) -> None:
         """Create tickets that ``fresh`` holds afterwards, outside of what is measured."""

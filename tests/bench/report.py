@@ -110,6 +110,10 @@ def show_rest(result: Result) -> None:
     print(f"  peak memory of the server: {result.peak_memory_mb:.0f} MB; loaded in {result.load_seconds:.0f} s")
 
 
+def at_most(name: str, value: float, limit: float, unit: str) -> Target:
+    return Target(name, f"≤ {limit:g}{unit}", f"{value:.2f}{unit}", value <= limit)
+
+
 class Judge:
     """Holds the results against the targets; what was not measured has no line."""
 
@@ -167,7 +171,7 @@ class Judge:
 
     def _at_most(self, name: str, value: float | None, limit: float, unit: str) -> None:
         if value is not None:
-            self.targets.append(Target(name, f"≤ {limit:g}{unit}", f"{value:.2f}{unit}", value <= limit))
+            self.targets.append(at_most(name, value, limit, unit))
 
     def _at_least(self, name: str, value: float, limit: float, unit: str) -> None:
         self.targets.append(Target(name, f"≥ {limit:g}{unit}", f"{value:.2f}{unit}", value >= limit))

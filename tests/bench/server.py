@@ -43,14 +43,14 @@ class Server:
 
 
 @contextmanager
-def data_folder(database: str) -> Iterator[dict[str, str]]:
+def data_folder(database: str, provider: str = "none") -> Iterator[dict[str, str]]:
     """The environment of an empty installation, gone with the block."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hephaestus-bench-"))
         environment = {name: value for name, value in os.environ.items() if not _configures(name)}
         # High enough never to refuse, and yet counted as always.
         environment |= {"HEPHAESTUS_DATA_DIR": folder, "HEPHAESTUS_RATE_LIMIT": "1000000"}
-        environment |= {"HEPHAESTUS_PORT": str(free_port())}
+        environment |= {"HEPHAESTUS_PORT": str(free_port()), "EMBEDDING_PROVIDER": provider}
         if database == "postgres":
             environment["DATABASE_URL"] = stack.enter_context(postgres_server())
         yield environment
