@@ -163,12 +163,12 @@ class Unit:
         self._tickets.setdefault(ticket.id, ticket)
 
     def add(self, ticket: Ticket) -> None:
-        """A new ticket. Written at once, so that rows that refer to it can follow."""
+        """A new ticket, written with the rest: ``writes.run`` where a query is to find it before."""
         ticket.number = self.workflow.next_number
         ticket.key = f"{self.workflow.key_prefix}-{ticket.number}"
         self.workflow.next_number += 1
         self._workflow_changed = True
-        rows.insert([ticket])
+        self.writes.insert([ticket])
         self._tickets[ticket.id] = ticket
         self._tallies[ticket.id] = Counter()
         self._created.append(ticket)

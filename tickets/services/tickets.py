@@ -50,7 +50,7 @@ def ticket_create_prepare(*, actor: Actor, request: CreateTicket) -> Callable[[]
 
     def create() -> TicketCreated:
         with open_unit(actor, request.workflow_id) as unit:
-            made = create_in_unit(unit, request, prepared=prepared)
+            made = create_in_unit(unit, request, prepared=prepared, alone=True)
         return created_answer(made, prepared)
 
     return create
@@ -94,8 +94,12 @@ def create_in_unit(
     *,
     source: tuple[str, str] = ("", ""),
     prepared: ports.PreparedTicket | None = None,
+    alone: bool = False,
 ) -> Created:
-    """Create a ticket inside an open unit. ``source`` is (source, id) of an import."""
+    """Create a ticket inside an open unit. ``source`` is (source, id) of an import.
+
+    ``alone``: nothing else happens in the unit, so that no query has to find the ticket before it ends.
+    """
     board = unit.board
     status = lifecycle.find_status(unit, fields.initial_status or board.initial_status, field="initial_status")
     warnings = lifecycle.check_wip(unit, status, field="initial_status")
@@ -132,6 +136,8 @@ def create_in_unit(
     unit.add(ticket)
     _write_tags(unit, ticket)
     lifecycle.start_period(unit, ticket)
+    if not alone:
+        unit.writes.run()
     unit.record(ticket, "created", new=snapshot(ticket), description=f"Created {ticket.key}")
     unit.emit("ticket_created", ticket, **_card(ticket))
     _after_create(unit, ticket, fields)
