@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
+import signal
+import threading
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,17 +30,32 @@ START_LOCK = 0x48657068
 class Command(BaseCommand):
     help = "Migrate, lay out the demo where there is no workflow, and serve in the foreground."
 
-    def handle(self, **_: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-demo", action="store_true", help="leave an empty data folder empty")
+        parser.add_argument(
+            "--until-stdin-ends", action="store_true", help="stop with the program that holds the standard input"
+        )
+
+    def handle(self, *, no_demo: bool, until_stdin_ends: bool, **_: Any) -> None:
+        if until_stdin_ends:
+            threading.Thread(target=_stop_at_the_end_of_stdin, daemon=True).start()
         # Before the demo, whose password and token are shown once: a start that fails must not use them up.
         open_listener(settings.HOST, settings.PORT).close()
         with _alone():
             if _has_to_migrate():
                 call_command("migrate", verbosity=0, interactive=False)
-            demo = None if Workflow.objects.exists() else demo_lay_out()
+            demo = None if no_demo or Workflow.objects.exists() else demo_lay_out()
         if demo is not None:
             self.stdout.write(_shown_once(_url(), demo))
             self.stdout.flush()
         call_command("serve")
+
+
+def _stop_at_the_end_of_stdin() -> None:
+    """However the other program ends, killed too, the system closes its end of the pipe."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextmanager
