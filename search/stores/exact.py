@@ -70,10 +70,11 @@ class ExactStore:
             self._check_open()
             # Row by row: a matrix product rounds equal rows differently, depending on where they stand.
             scores = np.vecdot(self._matrix[: len(self._payloads)], vector).astype(np.float64).round(DIGITS)
+            rows = np.flatnonzero(scores >= floor)
             found: list[Hit] = []
-            for row in np.argsort(-scores):
+            for row in rows[np.argsort(-scores[rows])]:
                 score = float(scores[row])
-                if score < floor or (len(found) >= limit and score < found[-1].score):
+                if len(found) >= limit and score < found[-1].score:
                     break
                 if filters.match(self._payloads[row]):
                     found.append(Hit(self._payloads[row]["ticket_id"], score))

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = "of-"
@@ -18,7 +18,7 @@ _TURNS = ".turns"
 class PrivateFolder:
     """A temporary folder in ``parent``. A lock on it, which the kernel drops with the process, says it is in use.
 
-    Raises OSError where it cannot be made. A child process has no part in it.
+    Raises OSError where it cannot be made. A child process has to ``leave`` it, or would delete it at its end.
     """
 
     def __init__(self, parent: Path) -> None:
@@ -27,14 +27,14 @@ class PrivateFolder:
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
             self._handle = os.open(self.path, os.O_RDONLY)
             fcntl.flock(self._handle, fcntl.LOCK_EX)
-        self._finalizer = weakref.finalize(self, _remove, self.path, self._handle, os.getpid())
+        self._finalizer = weakref.finalize(self, _remove, self.path, self._handle)
 
     def remove(self) -> None:
         """Delete it with all it holds. Done by itself at the latest when the process ends."""
         self._finalizer()
 
     def leave(self) -> None:
-        """Let go of it in a child process, so that only the parent's life keeps it."""
+        """Let go of it, in a child process: it is the parent's, and its life alone keeps it."""
         if self._finalizer.detach():
             os.close(self._handle)
 
@@ -77,9 +77,6 @@ def _sweep(parent: Path) -> int:
     return swept
 
 
-def _remove(path: Path, handle: int, owner: int) -> None:
-    # A child that ends runs the finalizers of its parent's objects.
-    if os.getpid() == owner:
-        shutil.rmtree(path, ignore_errors=True)
-        with suppress(OSError):
-            os.close(handle)
+def _remove(path: Path, handle: int) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    os.close(handle)

@@ -178,6 +178,21 @@ def test_any_ticket_id_comes_back_as_it_was_given(store: VectorStore, ticket_id:
     assert store.count() == 1
 
 
+def test_tickets_whose_ids_differ_in_case_alone_are_two(store: VectorStore) -> None:
+    store.upsert([point(f"ticket-{'aB' * 16}"), point(f"ticket-{uuid.UUID('ab' * 16)}", NEAR)])
+    assert store.query(SAME, WF, 10) == [
+        Hit(f"ticket-{'aB' * 16}", 1.0),
+        Hit(f"ticket-{uuid.UUID('ab' * 16)}", 0.75),
+    ]
+
+
+def test_excluded_tickets_take_no_place_of_others(store: VectorStore) -> None:
+    store.upsert([point(f"ticket-{number}") for number in range(9)])
+    store.upsert([point("ticket-wanted", FAR)])
+    excluded = tuple(f"ticket-{number}" for number in range(9))
+    assert ids(store.query(SAME, Filters(workflow_id="wf-1", exclude=excluded), 1)) == ["ticket-wanted"]
+
+
 @pytest.mark.parametrize(
     ("limits", "passes", "fails"),
     [

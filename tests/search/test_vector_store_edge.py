@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from django.conf import settings
@@ -32,8 +31,24 @@ from search.stores.edge import EdgeStore
 store = EdgeStore(8, Path(sys.argv[1]))
 store.count()
 print("open", flush=True)
-if sys.stdin.readline().strip() == "die":
-    os.kill(os.getpid(), signal.SIGKILL)
+for line in sys.stdin:
+    match line.strip():
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "fork":
+            child = os.fork()
+            if child == 0:
+                sys.exit()
+            os.waitpid(child, 0)
+            print("child ended", flush=True)
+        case "orphan":
+            child = os.fork()
+            if child == 0:
+                print(os.getpid(), flush=True)
+                signal.pause()
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "end":
+            break
 """
 
 
@@ -48,24 +63,46 @@ def folders(parent: Path) -> set[Path]:
     return {path for path in parent.iterdir() if path.is_dir()}
 
 
-def start_other(parent: Path) -> tuple[subprocess.Popen[str], IO[str]]:
-    env = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "hephaestus_site.settings",
-        "HEPHAESTUS_DATA_DIR": str(parent / "data"),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-c", OTHER, str(parent / "vectors")],
-        cwd=settings.BASE_DIR,
-        env=env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    assert process.stdout.readline() == "open\n"
-    return process, process.stdin
+class Other:
+    """Another process with an open store in ``vectors``."""
+
+    def __init__(self, parent: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", OTHER, str(parent / "vectors")],
+            cwd=settings.BASE_DIR,
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "hephaestus_site.settings",
+                "HEPHAESTUS_DATA_DIR": str(parent / "data"),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout
+        assert self._process.stdout.readline() == "open\n"
+
+    def fork(self) -> None:
+        """Have it fork, and its child end as processes do."""
+        assert self._ask("fork") == "child ended"
+
+    def die_and_leave_a_child(self) -> int:
+        """Have it fork and killed; the child's process id."""
+        child = int(self._ask("orphan"))
+        self._process.wait()
+        return child
+
+    def finish(self, how: str = "end") -> int:
+        """Its exit code."""
+        self._process.communicate(f"{how}\n")
+        return self._process.returncode
+
+    def _ask(self, what: str) -> str:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(f"{what}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
 
 
 def test_nothing_is_made_before_it_is_needed(tmp_path: Path) -> None:
@@ -101,38 +138,28 @@ def test_a_closed_store_is_down_and_stays_closed(store: EdgeStore, tmp_path: Pat
 
 
 def test_the_folder_of_a_process_that_ends_is_gone(tmp_path: Path) -> None:
-    process, to = start_other(tmp_path)
+    process = Other(tmp_path)
     assert len(folders(tmp_path / "vectors")) == 1
-    to.write("end\n")
-    to.flush()
-    process.communicate()
-    assert process.returncode == 0
+    assert process.finish() == 0
     assert folders(tmp_path / "vectors") == set()
 
 
 def test_folders_of_killed_processes_are_swept_and_those_of_living_ones_stay(tmp_path: Path) -> None:
     parent = tmp_path / "vectors"
-    living, to_living = start_other(tmp_path)
+    living = Other(tmp_path)
     kept = folders(parent)
-    dead, to_dead = start_other(tmp_path)
-    to_dead.write("die\n")
-    to_dead.flush()
-    dead.communicate()
-    assert dead.returncode == -signal.SIGKILL
+    dead = Other(tmp_path)
+    assert dead.finish("die") == -signal.SIGKILL
     assert len(folders(parent)) == 2
     assert sweep_stale(parent) == 1
     assert sweep_stale(parent) == 0
     assert folders(parent) == kept
-    to_living.write("end\n")
-    living.communicate()
+    living.finish()
 
 
 def test_a_new_store_sweeps_what_killed_processes_left(tmp_path: Path) -> None:
     parent = tmp_path / "vectors"
-    dead, to_dead = start_other(tmp_path)
-    to_dead.write("die\n")
-    to_dead.flush()
-    dead.communicate()
+    Other(tmp_path).finish("die")
     left = folders(parent)
     store = EdgeStore(DIMENSIONS, parent)
     store.upsert([point()])
@@ -166,16 +193,21 @@ def test_a_child_process_has_a_store_of_its_own(store: EdgeStore, tmp_path: Path
     assert ids(store.query(SAME, WF, 10)) == ["ticket-1", "ticket-3"]
 
 
-def test_a_folder_outlives_a_child_but_not_its_own_process(tmp_path: Path) -> None:
-    store = EdgeStore(DIMENSIONS, tmp_path)
-    store.count()
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
-    assert sweep_stale(tmp_path) == 0
-    store.close()
-    assert folders(tmp_path) == set()
+def test_the_end_of_a_child_process_leaves_the_folder_to_its_parent(tmp_path: Path) -> None:
+    parent = Other(tmp_path)
+    held = folders(tmp_path / "vectors")
+    parent.fork()
+    assert folders(tmp_path / "vectors") == held
+    assert parent.finish() == 0
+    assert folders(tmp_path / "vectors") == set()
+
+
+def test_a_child_that_outlives_its_parent_does_not_keep_the_folder(tmp_path: Path) -> None:
+    orphan = Other(tmp_path).die_and_leave_a_child()
+    try:
+        assert sweep_stale(tmp_path / "vectors") == 1
+    finally:
+        os.kill(orphan, signal.SIGKILL)
 
 
 def test_many_updates_of_the_same_tickets_stay_right(store: EdgeStore) -> None:
