@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from boards import operations as op
-from boards.api.views import BoardCheck, BoardExport, BoardFile
+from boards.api.views import BoardCheck, BoardExport, BoardFile, InsightsView
 from tickets.api.views import operation_view
 from tickets.operations import WORKFLOW_LIST
 
@@ -18,4 +18,7 @@ api_urls: list[URLPattern] = [
     path("workflows/<str:workflow_id>/board", operation_view(get=op.BOARD_GET, put=op.BOARD_UPDATE, base=BoardFile)),
     path("workflows/<str:workflow_id>/board/export", BoardExport.as_view()),
     path("workflows/<str:workflow_id>/board/validate", BoardCheck.as_view()),
+    path("workflows/<str:workflow_id>/insights", operation_view(get=op.INSIGHTS_GET, base=InsightsView)),
+    # Here, after all that stands under tickets/: an id may be the name of an operation.
+    path("tickets/<str:ticket_id>/agent-prompt", operation_view(get=op.AGENT_PROMPT_GET)),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
@@ -9,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from boards.operations import BOARD_GET, BOARD_VALIDATE
 from boards.schemas import UpdateBoard
 from tickets.access import Actor, workflow_for
+from tickets.api import payload
 from tickets.api.renderers import dump
 from tickets.api.schema import OperationSchema
 from tickets.api.views import Answer, OperationView
 from tickets.board_source import board_of
-from tickets.operations import execute
+from tickets.operations import Operation, execute
 from tickets.rules import Board
 
 
@@ -37,6 +39,13 @@ class BoardCheck(BoardFile):
     def handle(self, request: HttpRequest, actor: Actor, **path: str) -> Answer:
         workflow_for(actor, path["workflow_id"])
         return super().handle(request, actor)
+
+
+class InsightsView(OperationView):
+    """Takes several kinds, repeated or separated by commas."""
+
+    def read(self, request: HttpRequest, operation: Operation[Any, Any], path: Mapping[str, str]) -> dict[str, Any]:
+        return payload.merge_path(payload.read_query(request, {"kind"}), path)
 
 
 class BoardFileSchema(OperationSchema):
