@@ -25,7 +25,7 @@ def _register_jobs() -> None:
     from django.conf import settings
 
     from search.services import indexing
-    from search.services.server_sync import server_sync
+    from search.services.server_sync import server_check, server_sync
     from tickets import worker
 
     if settings.EMBEDDING.provider == "none":
@@ -35,3 +35,4 @@ def _register_jobs() -> None:
     worker.register(worker.Job("reconcile the index", 600.0, indexing.jobs_reconcile))
     if settings.QDRANT_URL:
         worker.register(worker.Job("bring the vector store up to date", 0.2, server_sync))
+        worker.register(worker.Job("see that the vector store has lost nothing", 30.0, server_check))

@@ -5,81 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 
-import structlog
-
+from search.breaker import Breaker
 from search.errors import ProviderDown
 from search.providers.base import EmbeddingProvider, Thresholds, Vectors
-
-log = structlog.get_logger(__name__)
-
-Clock = Callable[[], float]
-
-
-class Breaker:
-    """A circuit breaker: after some failures in a row nobody is let through until a pause is over, then one.
-
-    That one's success closes it again; without it the next pause is twice as long. The usual libraries hold a
-    lock while they call (pybreaker), let everybody through after the pause (circuitbreaker), or have no pause
-    that grows. (M. Nygard, Release It!, "Circuit Breaker".)
-    """
-
-    def __init__(
-        self,
-        *,
-        failures: int = 3,
-        first_pause: float = 2.0,
-        longest_pause: float = 60.0,
-        clock: Clock = time.monotonic,
-    ) -> None:
-        """Pauses are in seconds, as ``clock`` counts them."""
-        self._allowed, self._first_pause, self._longest_pause = failures, first_pause, longest_pause
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._failures = 0
-        self._pause = first_pause
-        self._open_until = 0.0
-        self._reason = ""
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is open; None while it is closed."""
-        with self._lock:
-            return self._reason if self._failures >= self._allowed else None
-
-    def admit(self) -> None:
-        """Let a call through, or raise ProviderDown at once."""
-        with self._lock:
-            if self._failures < self._allowed:
-                return
-            left = self._open_until - self._clock()
-            if left > 0:
-                raise ProviderDown(f"{self._reason} It is asked again in {max(1, round(left))} s.")
-            # As if it had failed already: a call that never ends must not be waited for.
-            self._wait(min(2 * self._pause, self._longest_pause))
-
-    def succeeded(self) -> None:
-        with self._lock:
-            closed = self._failures >= self._allowed
-            self._failures = 0
-        if closed:
-            log.info("embedding provider is back")
-
-    def failed(self, reason: str) -> None:
-        with self._lock:
-            self._failures += 1
-            self._reason = reason
-            opened = self._failures == self._allowed
-            if opened:
-                self._wait(self._first_pause)
-        if opened:
-            log.warning("embedding provider is down", reason=reason)
-
-    def _wait(self, pause: float) -> None:
-        self._pause = pause
-        self._open_until = self._clock() + pause
 
 
 class Guarded:
@@ -98,7 +29,7 @@ class Guarded:
     ) -> None:
         """``calls``: how many with a deadline may run at once; ``remembered``: how many queries' vectors are kept."""
         self._provider = provider
-        self._breaker = breaker or Breaker()
+        self._breaker = breaker or Breaker("embedding provider", ProviderDown)
         self._slots = threading.BoundedSemaphore(calls)
         self._remembered = remembered
         self._queries: OrderedDict[str, Vectors] = OrderedDict()

@@ -6,7 +6,7 @@ import structlog
 from django.db.models import F, Q
 
 from search.errors import StoreDown
-from search.models import IndexState
+from search.models import IndexState, TicketEmbedding
 from search.points import Seen, changed_tickets, newest, points_after, points_of
 from search.providers import provider
 from search.providers.base import fingerprint
@@ -43,6 +43,31 @@ def server_forget() -> int:
     """Let the next run write everything anew: after the server lost its data. Returns how many workflows."""
     with write_transaction():
         return IndexState.objects.update(server_events=0, server_vectors=0)
+
+
+def server_check() -> None:
+    """Have everything written anew that the server has lost, as when its collection was made anew. Raises nothing."""
+    current = provider()
+    store = server_store(current.dimensions)
+    if store is None:
+        return
+    model = fingerprint(current)
+    try:
+        lost = [
+            state.pk
+            for state in IndexState.objects.filter(server_model=model, server_vectors=F("vector_seq"))
+            if store.count(state.pk) < _embedded(state.pk, model)
+        ]
+    except StoreDown:
+        return
+    if lost:
+        log.warning("the vector store has lost vectors; they are written anew", workflows=len(lost))
+        with write_transaction():
+            IndexState.objects.filter(pk__in=lost).update(server_events=0, server_vectors=0)
+
+
+def _embedded(workflow_id: str, model: str) -> int:
+    return TicketEmbedding.objects.filter(workflow_id=workflow_id, model=model).exclude(vector=b"").count()
 
 
 def _sync(state: IndexState, store: VectorStore, model: str) -> None:

@@ -11,10 +11,11 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from hephaestus_site.config import Embedding, FileConfig, embedding
+from search.breaker import Breaker
 from search.errors import ProviderDown
 from search.providers import make, provider, use
 from search.providers.base import Thresholds, Vectors, fingerprint
-from search.providers.guard import Breaker, Guarded
+from search.providers.guard import Guarded
 from tests.search.embedding_double import make_vectors
 
 SOON = 0.02  # seconds; nothing here takes that long unless it hangs
@@ -72,7 +73,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def guarded(inner: Provider, clock: Clock) -> Guarded:
-    return Guarded(inner, breaker=Breaker(clock=clock), calls=2)
+    return Guarded(inner, breaker=Breaker("provider", ProviderDown, clock=clock), calls=2)
 
 
 def fail(guarded: Guarded, times: int) -> None:
@@ -216,7 +217,7 @@ def test_an_error_reaches_who_waits_for_it(guarded: Guarded, inner: Provider) ->
 
 
 def test_late_answers_open_the_breaker_and_their_arrival_closes_it(inner: Provider, clock: Clock) -> None:
-    guarded = Guarded(inner, breaker=Breaker(clock=clock), calls=3)
+    guarded = Guarded(inner, breaker=Breaker("provider", ProviderDown, clock=clock), calls=3)
     inner.go.clear()
     for _ in range(3):
         with pytest.raises(ProviderDown, match="did not answer"):
@@ -245,7 +246,7 @@ def test_a_call_that_is_late_and_then_fails_counts_once(guarded: Guarded, inner:
 
 
 def test_hanging_calls_do_not_pile_up(inner: Provider) -> None:
-    guarded = Guarded(inner, breaker=Breaker(failures=100), calls=2)
+    guarded = Guarded(inner, breaker=Breaker("provider", ProviderDown, failures=100), calls=2)
     inner.go.clear()
     for _ in range(2):
         with pytest.raises(ProviderDown, match="did not answer"):

@@ -78,9 +78,7 @@ class Command(BaseCommand):
                 for query in self._progress(found.queries, mode)
             ]
             result = scores(rankings, relevant)
-            self.stdout.write(
-                f"{mode:10}{result.ndcg * 100:9.1f}{result.recall * 100:11.1f}{result.mrr * 100:9.1f}"
-            )
+            self.stdout.write(f"{mode:10}{result.ndcg * 100:9.1f}{result.recall * 100:11.1f}{result.mrr * 100:9.1f}")
 
     def _progress(self, items: Any, title: str) -> Iterable[Any]:
         # disable=None: no bar where standard error is no terminal.
