@@ -76,14 +76,14 @@ class _Connection:
         async with answers:
             async for item in answers:
                 message = item.message
-                is_answer = isinstance(message, (types.JSONRPCResponse, types.JSONRPCError))
-                if is_answer and self._greeted is not None and message.id == self._greeted:
+                answered = message.id if isinstance(message, (types.JSONRPCResponse, types.JSONRPCError)) else None
+                if answered is not None and answered == self._greeted:
                     self._greeted = None
                 else:
                     text = message.model_dump_json(by_alias=True, exclude_unset=True)
                     await asyncio.to_thread(self._wire.send, text)
-                if is_answer:
-                    self._answered(message.id)
+                if answered is not None:
+                    self._answered(answered)
 
     async def _take(self, line: bytes | None) -> None:
         if line is None:

@@ -24,10 +24,10 @@ FIELDS = (
 )  # fmt: skip
 # Of the room that is left, what each part may take at most, in the order of what matters most.
 _SHARES = (
-    ("blocked_by", 0.4), ("comments", 0.6), ("commits", 0.5), ("related_tickets", 0.5), ("suggested", 0.6),
+    ("blocked_by", 0.6), ("comments", 0.6), ("commits", 0.5), ("related_tickets", 0.5), ("suggested", 0.6),
     ("related_tasks", 1.0),
 )  # fmt: skip
-_DESCRIPTION_SHARE = 0.45
+_DESCRIPTION_SHARE = 0.4
 _NEWEST_LAST = frozenset({"comments", "commits"})
 
 

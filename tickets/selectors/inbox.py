@@ -14,7 +14,14 @@ from tickets.schemas.inbox import GetInbox, Inbox, InboxItem
 
 DECISIONS = ("ticket_approved", "ticket_rejected", "ticket_expired")
 _FIELDS = ("seq", "type", "ticket_id", "agent_id", "data", "timestamp")
-_KINDS = {"comment_added": "mention", "ticket_assigned": "assignment", "ticket_unblocked": "unblocked"}
+# Whatever else concerns an agent is what a review said.
+_KINDS = {
+    "comment_added": "mention",
+    "ticket_created": "assignment",
+    "ticket_assigned": "assignment",
+    "task_created": "assignment",
+    "ticket_unblocked": "unblocked",
+}
 
 
 def inbox_get(*, actor: Actor, request: GetInbox) -> Inbox:
@@ -50,10 +57,10 @@ def _concerning(workflow_id: str, agent_id: str, since: int) -> QuerySet[Event]:
         .annotate(said=Cast("data", TextField()))
         .filter(
             Q(type="comment_added", said__contains=f'"{agent_id}"')
-            | Q(type="ticket_assigned", data__assigned_agent_id=agent_id)
+            | Q(type__in=("ticket_created", "ticket_assigned"), data__assigned_agent_id=agent_id)
             | (Q(type="ticket_unblocked") & goes_on)
             | (Q(type__in=DECISIONS) & created)
-            | Q(type="task_updated", data__task_agent_id=agent_id)
+            | Q(type__in=("task_created", "task_updated"), data__task_agent_id=agent_id)
         )
     )
 
