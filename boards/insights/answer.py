@@ -12,7 +12,7 @@ from boards.insights import agents, dependencies, flow
 from boards.insights.advice import Advice
 from boards.insights.duplicates import duplicates
 from boards.insights.facts import Facts
-from boards.insights.found import Found, Order
+from boards.insights.found import Found, Order, count
 from boards.insights.reading import read_facts
 from boards.insights.schemas import KINDS, Finding, GetInsights, InsightsFound, Kind
 from tickets.access import Actor, workflow_for
@@ -83,5 +83,5 @@ def _order(found: Found) -> Order:
 
 
 def _message(counts: Counter[str], unavailable: list[str]) -> str:
-    found = f"{counts.total()} findings." if counts.total() else "Nothing needs attention."
+    found = f"{count(counts.total(), 'finding')}." if counts.total() else "Nothing needs attention."
     return found + (" Search cannot tell duplicates just now." if unavailable else "")

@@ -16,6 +16,7 @@ from tickets.schemas.base import utc_text
 
 LONG_CHAIN = 5
 MANY_FREED = 3
+SHOWN_KEYS = 6
 
 
 def blocker_unattended(facts: Facts, request: GetInsights, advice: Advice) -> Iterator[Found]:
@@ -40,16 +41,18 @@ def blocker_unattended(facts: Facts, request: GetInsights, advice: Advice) -> It
 def blocked_chain(facts: Facts, request: GetInsights, advice: Advice) -> Iterator[Found]:
     """The longest chain behind each ticket that itself waits for nothing, from three tickets on."""
     for head in facts.heads:
-        if facts.longest.weight[head.id] < 3:
+        length = int(facts.longest.weight[head.id])
+        if length < 3:
             continue
-        chain = [facts.tickets[ticket_id] for ticket_id in facts.longest.from_(head.id)]
+        # Many heads may share a long tail: followed to its end for each, that would take the square of it.
+        chain = [facts.tickets[ticket_id] for ticket_id in facts.longest.from_(head.id, MAX_TICKETS)]
         yield Found(
             "blocked_chain",
-            "high" if len(chain) >= LONG_CHAIN else "medium",
+            "high" if length >= LONG_CHAIN else "medium",
             chain,
             _agents_of(chain),
-            partial(_tell_chain, facts, chain),
-            partial(advice.advance, head, f"A chain of {count(len(chain) - 1, 'ticket')} waits behind it."),
+            partial(_tell_chain, facts, chain, length),
+            partial(advice.advance, head, f"A chain of {count(length - 1, 'ticket')} waits behind it."),
         )
 
 
@@ -184,14 +187,14 @@ def _tell_unattended(
     }
 
 
-def _tell_chain(facts: Facts, chain: list[TicketFacts]) -> Told:
-    head, behind = chain[0], count(len(chain) - 1, "ticket")
+def _tell_chain(facts: Facts, chain: list[TicketFacts], length: int) -> Told:
+    head, behind = chain[0], count(length - 1, "ticket")
     freed = freed_by(head.id, facts.waits, facts.dependants, facts.held)
     message = f"Behind {head.key} {behind} in a row wait for one another: {_arrows(chain)}. "
     message += f"Resolved one after the other from there, {count(len(freed), 'ticket')} would go free."
     return message, {
-        "length": len(chain),
-        "chain": [ticket.key for ticket in chain[:MAX_TICKETS]],
+        "length": length,
+        "chain": [ticket.key for ticket in chain],
         "worked_on_by": facts.worker(head),
         **_freed(facts, head, freed),
     }
@@ -242,8 +245,6 @@ def _agents_of(tickets: list[TicketFacts]) -> list[str]:
     return list(dict.fromkeys(ticket.assignee for ticket in tickets if ticket.assignee))
 
 
-def _arrows(chain: list[TicketFacts], most: int = 6) -> str:
-    keys = [ticket.key for ticket in chain]
-    if len(keys) > most:
-        keys = [*keys[: most - 1], "…", keys[-1]]
-    return " → ".join(keys)
+def _arrows(chain: list[TicketFacts]) -> str:
+    keys = [ticket.key for ticket in chain[:SHOWN_KEYS]]
+    return " → ".join([*keys, "…"] if len(chain) > SHOWN_KEYS else keys)

@@ -29,11 +29,11 @@ class Chains:
     weight: dict[str, float]
     follower: dict[str, str | None]
 
-    def from_(self, head: str) -> list[str]:
-        """The heaviest chain that begins with this node."""
-        chain, node = [], self.follower[head]
-        chain.append(head)
-        while node is not None:
+    def from_(self, head: str, most: int | None = None) -> list[str]:
+        """The heaviest chain that begins with this node, or its first ``most`` nodes."""
+        chain: list[str] = []
+        node: str | None = head
+        while node is not None and len(chain) != most:
             chain.append(node)
             node = self.follower[node]
         return chain

@@ -36,7 +36,7 @@ def test_prints_findings_with_what_would_help(world: Watched) -> None:
     lines = text.splitlines()
     assert lines[0] == f"high   unassigned: {ticket.key} is critical, has been ready for 0 min, and nobody has it."
     assert lines[1].strip().startswith(f"Assign {ticket.key} to ")
-    assert lines[2:] == ["1 findings."]
+    assert lines[2:] == ["1 finding."]
 
 
 def test_prints_what_rest_answers(world: Watched) -> None:

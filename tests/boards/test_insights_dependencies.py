@@ -106,6 +106,14 @@ def test_what_is_said_to_go_free_does(world: Watched) -> None:
     assert world.findings("blocked_chain") == []
 
 
+def test_a_long_chain_is_named_by_its_beginning(world: Watched) -> None:
+    chain = world.chain(*"abcdefgh")
+    finding = world.finding("blocked_chain")
+    assert finding["keys"] == finding["evidence"]["chain"] == [ticket.key for ticket in chain]
+    assert "TKT-1 → TKT-2 → TKT-3 → TKT-4 → TKT-5 → TKT-6 → …." in finding["message"]
+    assert finding["evidence"]["freed_count"] == 7
+
+
 def test_two_tickets_are_no_chain(world: Watched) -> None:
     world.chain("a", "b")
     assert world.findings("blocked_chain") == []

@@ -48,6 +48,7 @@ def test_the_heaviest_chain_is_the_heaviest_of_all(waits: Waits, weights: list[i
     for head in waits:
         chain = found.from_(head)
         assert chain[0] == head
+        assert found.from_(head, 2) == chain[:2]
         assert all(before in waits[after] for before, after in pairwise(chain))
         assert total(chain) == found.weight[head] == max(total(one) for one in every if one[0] == head)
     assert total(found.heaviest()) == max(map(total, every), default=0)
