@@ -6,6 +6,7 @@ The requests and answers are the core's own (``tickets.schemas`` and its neighbo
 from __future__ import annotations
 
 from boards import schemas as b
+from boards.insights import schemas as g
 from hephaestus_site.sdk.calls import Call, Download, Group, TransportT
 from search import schemas as s
 from tickets.schemas import comments as c
@@ -13,6 +14,7 @@ from tickets.schemas import details as d
 from tickets.schemas import directory as y
 from tickets.schemas import inbox as x
 from tickets.schemas import lists as i
+from tickets.schemas import prompts as p
 from tickets.schemas import tasks as k
 from tickets.schemas import tickets as t
 from tickets.schemas import workflows as w
@@ -55,6 +57,7 @@ class Tickets(Group[TransportT]):
     timeline = Call("GET", "tickets/{ticket_id}/timeline", d.ListTimeline, d.TimelinePage)
     commits = Call("GET", "tickets/{ticket_id}/commits", d.ListCommits, d.CommitPage)
     context = Call("GET", "tickets/{ticket_id}/context", x.GetTicketContext, x.TicketContext)
+    agent_prompt = Call("GET", "tickets/{ticket_id}/agent-prompt", p.GetAgentPrompt, p.AgentPrompt)
     related = Call("GET", "tickets/{ticket_id}/related", d.ListRelated, d.RelatedPage)
 
 
@@ -80,6 +83,7 @@ class Workflows(Group[TransportT]):
     events = Call("GET", "workflows/{workflow_id}/events", y.ListEvents, y.EventPage)
     approvals = Call("GET", "workflows/{workflow_id}/approvals", y.ListApprovals, y.ApprovalList)
     claims = Call("GET", "workflows/{workflow_id}/claims", y.ListClaims, y.ClaimList)
+    insights = Call("GET", "workflows/{workflow_id}/insights", g.GetInsights, g.InsightsFound)
     statistics = Call("GET", "tickets/stats/{workflow_id}", b.GetStatistics, b.StatisticsAnswer)
 
 

@@ -125,10 +125,14 @@ def test_an_agent_finds_what_concerns_it_and_what_surrounds_a_ticket(shop: Place
         third.inbox.acknowledge(cursor=inbox.next_cursor)
         emptied = third.inbox.get()
         context = third.tickets.context(ticket_id=key)
+        prompt = third.tickets.agent_prompt(ticket_id=key)
+        insights = third.workflows.insights(workflow_id=WORKFLOW, kind=["unassigned", "stuck"])
 
     assert [(item["kind"], item["key"]) for item in inbox.items] == [("mention", key)]
     assert emptied.items == []
     assert (context.key, context.description) == (key, TEXT)
+    assert key in prompt.prompt
+    assert insights.workflow_id == WORKFLOW
 
 
 def test_a_gateway_names_the_agent_it_acts_for(shop: Place) -> None:
