@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from boards.insights.schemas import GetInsights
 from boards.schemas import GetBoard
 from mcp_bridge import reading, text
 from mcp_bridge.arguments import ClaimOptions, InboxOptions, ListOptions, TicketOptions
@@ -22,6 +23,7 @@ from tickets.schemas.comments import AddComment
 from tickets.schemas.details import GetTicket
 from tickets.schemas.inbox import GetInbox
 from tickets.schemas.lists import ListTickets
+from tickets.schemas.prompts import GetAgentPrompt
 from tickets.schemas.tasks import CreateTask, GiveValidationReview, UpdateTaskStatus
 from tickets.schemas.tickets import (
     COMMENT_MAX,
@@ -257,6 +259,22 @@ TOOLS: tuple[Tool, ...] = (
         own=InboxOptions,
         notes={"acknowledge": "cursor up to which all is done", "since": "default: acknowledged last"},
         idempotent=True,
+    ),
+    Tool(
+        "get_insights",
+        "What needs attention (stuck, blocked, unassigned, silent agents, duplicates …), with calls that help.",
+        GetInsights,
+        ("kind", "limit"),
+        reading.get_insights,
+        reads=True,
+    ),
+    Tool(
+        "get_agent_prompt",
+        "What an agent should be told that works on a ticket.",
+        GetAgentPrompt,
+        ("ticket_id",),
+        reading.get_agent_prompt,
+        reads=True,
     ),
     Tool(
         "create_task",

@@ -4,63 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from boards.operations import BOARD_GET
+from boards.operations import AGENT_PROMPT_GET
 from mcp_bridge.arguments import TicketOptions
 from mcp_bridge.definitions import Call
 from mcp_bridge.reading import get_ticket
-from tickets import operations as op
 from tickets.access import Actor
 from tickets.errors import Invalid, unknown_field
 from tickets.operations import execute
-
-# The design's text ("Agent Prompt Injection").
-_TRACKING = """\
-## Ticket Tracking System
-
-This workflow has ticket tracking enabled. You MUST work within the ticket system.
-
-**YOUR TICKET ID: {ticket_id}**
-
-All your work should be tracked under this ticket. When you complete your task, the ticket will be automatically \
-updated and resolved.
-
-**Available Tools:**
-- `mcp__hephaestus__create_ticket` - Create a new ticket
-- `mcp__hephaestus__update_ticket` - Update ticket fields
-- `mcp__hephaestus__change_ticket_status` - Move ticket to different status
-- `mcp__hephaestus__add_ticket_comment` - Add comment to ticket
-- `mcp__hephaestus__search_tickets` - Search for relevant tickets (uses RAG/embeddings)
-- `mcp__hephaestus__get_tickets` - List tickets with filters
-- `mcp__hephaestus__link_commit` - Link your commits to tickets
-- `mcp__hephaestus__resolve_ticket` - Mark ticket as resolved (auto-unblocks dependent tickets)
-
-**Board Configuration:**
-Status columns: {column_names}
-Ticket types: {ticket_types}
-Initial status: {initial_status}
-
-**Blocking/Dependencies:**
-- If you create a ticket that depends on another, use `blocked_by_ticket_ids`
-- Blocked tickets cannot change status until blocking tickets are resolved
-- When you resolve a ticket, all tickets blocked by it are automatically unblocked
-
-**When to Create Tickets:**
-- When you discover a bug or issue that needs addressing
-- When you identify a potential improvement or optimization
-- When you need to track a specific piece of work separately from your main task
-- When you want to communicate work items to other agents
-
-**Best Practices:**
-- Search for existing tickets before creating new ones (use semantic search!)
-- Use descriptive titles and detailed descriptions
-- Add comments when you make progress or encounter blockers
-- Link commits to tickets for traceability (happens automatically on task completion)
-- Update ticket status as you work through the board columns
-- Add relevant tags for categorization
-- Use blocked_by_ticket_ids for dependencies
-"""
 
 _START = """\
 You are to work on the ticket below.
@@ -116,14 +67,7 @@ def _with_ticket(template: str) -> Callable[[Actor, str], str]:
 
 
 def _tracking(actor: Actor, ticket_id: str) -> str:
-    ticket: Any = execute(op.TICKET_GET, actor, {"ticket_id": ticket_id}).ticket
-    board = execute(BOARD_GET, actor, {"workflow_id": ticket["workflow_id"]}).board_config
-    return _TRACKING.format(
-        ticket_id=ticket["ticket_id"],
-        column_names=", ".join(column.id for column in board.columns),
-        ticket_types=", ".join(kind.id for kind in board.ticket_types),
-        initial_status=board.initial_status,
-    )
+    return execute(AGENT_PROMPT_GET, actor, {"ticket_id": ticket_id}).prompt
 
 
 PROMPTS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from boards.operations import BOARD_GET, STATISTICS_GET
+from boards.operations import AGENT_PROMPT_GET, BOARD_GET, INSIGHTS_GET, STATISTICS_GET
 from mcp_bridge import text
 from mcp_bridge.arguments import ClaimOptions, InboxOptions, ListOptions, TicketOptions
 from mcp_bridge.budget import CEILING, Reply, clip, reply
@@ -112,6 +112,22 @@ def get_inbox(call: Call) -> Reply:
     return reply(data, text.inbox, narrow="Ask for fewer with limit.")
 
 
+def get_insights(call: Call) -> Reply:
+    """What needs attention. What would help is said as a call of a tool."""
+    answer = execute(INSIGHTS_GET, call.actor, call.data).model_dump(mode="json")
+    for finding in answer["findings"]:
+        if finding["suggestion"] is not None:
+            finding["suggestion"] = _as_call(finding["suggestion"])
+    return reply({**answer, "untrusted": ["blocked_reason"]}, text.insights, narrow="Ask for one kind, or for fewer.")
+
+
+def get_agent_prompt(call: Call) -> Reply:
+    """The prompt for a ticket; what it was filled in with stands in it."""
+    answer = execute(AGENT_PROMPT_GET, call.actor, call.data)
+    data = {"success": True, "ticket_id": answer.ticket_id, "key": answer.key, "prompt": answer.prompt}
+    return reply(data, lambda data: str(data.get("prompt", "")))
+
+
 def next_ticket(call: Call) -> Reply:
     """The best ready ticket; its title is data."""
     data = execute(op.TICKET_NEXT, call.actor, call.data).model_dump(mode="json")
@@ -129,6 +145,34 @@ def claim_ticket(call: Call) -> Reply:
     strange = shared - set(operation.request.model_fields)
     data = {name: value for name, value in call.data.items() if name not in strange}
     return reply(execute(operation, call.actor, data).model_dump(mode="json"), text.facts)
+
+
+def _as_call(suggestion: dict[str, Any]) -> dict[str, Any]:
+    """A suggested call of REST as the call of a tool that does the same."""
+    arguments = dict(suggestion["arguments"])
+    tool = _TOOLS.get(suggestion["operation"], suggestion["operation"])
+    if suggestion["operation"] == "ticket_assign":
+        arguments["updates"] = {"assigned_agent_id": arguments.pop("assigned_agent_id")}
+    elif suggestion["operation"] == "ticket_release":
+        arguments["action"] = "release"
+    arguments["expected_version"] = suggestion["version"]
+    return {
+        "tool": tool,
+        "arguments": arguments,
+        "description": suggestion["description"],
+        "role": suggestion["role"],
+    }
+
+
+# Operations that findings suggest, and the tools that run them.
+_TOOLS = {
+    "comment_add": "add_ticket_comment",
+    "ticket_assign": "update_ticket",
+    "ticket_change_status": "change_ticket_status",
+    "ticket_release": "claim_ticket",
+    "ticket_resolve": "resolve_ticket",
+    "ticket_update": "update_ticket",
+}
 
 
 def _next_text(data: dict[str, Any]) -> str:

@@ -149,6 +149,19 @@ def inbox(data: Data) -> str:
     return "\n".join(lines)
 
 
+def insights(data: Data) -> str:
+    counts = ", ".join(f"{kind} {count}" for kind, count in data.get("counts", {}).items())
+    lines = [f"{data['workflow_id']}: {counts or 'nothing needs attention'}" + _hint(data)]
+    for finding in data.get("findings", []):
+        lines.append(f"{finding['severity']} {finding['kind']}: {finding['message']}")
+        lines.append(f"  tickets {', '.join(finding['ticket_ids'])} evidence {_value(finding['evidence'])}")
+        if finding["suggestion"] is not None:
+            call = finding["suggestion"]
+            arguments = json.dumps(call["arguments"], ensure_ascii=False)
+            lines.append(f"  {call['description']} ({call['role']}) {call['tool']} {arguments}")
+    return "\n".join(lines)
+
+
 def refused(data: Data) -> str:
     """An error: what is wrong, what would be right, and the next useful call."""
     error = data["error"]
@@ -166,16 +179,18 @@ def _head(data: Data) -> str:
     more = f", next_cursor {data['next_cursor']}" if data.get("next_cursor") else ""
     flags = "".join(f", {name} {data[name]}" for name in ("search_type", "search_id") if name in data)
     flags += f", degraded: {data['degraded_reason']}" if data.get("degraded") else ""
-    hint = f". {data['hint']}" if data.get("hint") else ""
-    return f"{data['returned']} of {data['total']} tickets{flags}{more}{hint}"
+    return f"{data['returned']} of {data['total']} tickets{flags}{more}{_hint(data)}"
+
+
+def _hint(data: Data) -> str:
+    return f". {data['hint']}" if data.get("hint") else ""
 
 
 def _inbox_head(data: Data) -> str:
     more = ", more follow" if data.get("has_more") else ""
     return (
         f"{len(data.get('items', []))} new in {data['workflow_id']} after {data['since']}{more}. "
-        f"Done with them: get_inbox with acknowledge {data['next_cursor']}"
-        + (f". {data['hint']}" if data.get("hint") else "")
+        f"Done with them: get_inbox with acknowledge {data['next_cursor']}" + _hint(data)
     )
 
 

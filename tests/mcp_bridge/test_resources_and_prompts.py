@@ -69,7 +69,7 @@ async def test_prompts_are_filled_in_for_a_ticket(here: Place, transport: Transp
         assert "Hand this one over" in texts[name]
     tracking = texts["ticket_tracking"]
     assert f"**YOUR TICKET ID: {ticket['ticket_id']}**" in tracking
-    assert "Status columns: backlog, todo, in_progress, review, done" in tracking
+    assert "in_progress (In Progress)" in tracking
     assert "mcp__hephaestus__resolve_ticket" in tracking
 
 

@@ -244,3 +244,22 @@ async def test_only_people_approve_and_reject(here: Place, transport: Transport)
             not_waiting = await refused(person, tool, ticket_id=ticket["key"])
             assert by_agent["code"] == "forbidden"
             assert not_waiting["code"] == "conflict"
+
+
+async def test_insights_suggest_calls_that_work_as_they_stand(here: Place, transport: Transport) -> None:
+    async with here.client(transport) as client:
+        await new_ticket(client, "Nobody has this", priority="critical")
+        found = await call(client, "get_insights", kind=["unassigned"], stuck_hours=0)
+        finding = next(row for row in found["findings"] if row["suggestion"])
+        advice = finding["suggestion"]
+        done = await call(client, advice["tool"], **advice["arguments"])
+    assert done["ticket_id"] == finding["ticket_ids"][0]
+    assert found["counts"]["unassigned"] >= 1
+
+
+async def test_the_agents_prompt_names_its_ticket(here: Place, transport: Transport) -> None:
+    async with here.client(transport) as client:
+        ticket = await new_ticket(client)
+        answer = await call(client, "get_agent_prompt", ticket_id=ticket["key"])
+    assert f"**YOUR TICKET ID: {ticket['ticket_id']}**" in answer["prompt"]
+    assert "mcp__hephaestus__resolve_ticket" in answer["prompt"]

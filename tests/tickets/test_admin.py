@@ -21,7 +21,17 @@ from gitlinks.services import commit_link
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.access import authenticate_token, system_actor
 from tickets.errors import Unauthenticated
-from tickets.models import Agent, AgentToken, Event, IdempotencyRecord, Membership, Task, Ticket, Workflow
+from tickets.models import (
+    Agent,
+    AgentToken,
+    Event,
+    IdempotencyRecord,
+    InboxPosition,
+    Membership,
+    Task,
+    Ticket,
+    Workflow,
+)
 from tickets.schemas.comments import AddComment
 from tickets.schemas.tickets import ClaimTicket, TicketUpdates, UpdateTicket
 from tickets.services.claims import ticket_claim
@@ -70,6 +80,7 @@ def fill(agent: AgentWithToken, count: int = 1) -> None:
         Task.objects.create(id=f"task-{ticket.id}", workflow_id=ticket.workflow_id, ticket=ticket,
                             created_by_agent_id=agent.id, description="d")  # fmt: skip
         IdempotencyRecord.objects.create(agent_id=agent.id, key=ticket.id, operation="x", request_hash="x", answer={})
+        InboxPosition.objects.get_or_create(agent_id=agent.id, workflow_id=ticket.workflow_id)
         other = make_workflow(board={**BOARD, "settings": {"ticket_human_review": True}})
         make_ticket(make_agent(other), other)
 

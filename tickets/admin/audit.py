@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tickets.admin.base import ReadOnlyAdmin, TicketWorkflowFilter, WorkflowFilter
-from tickets.models import Approval, Claim, Event, IdempotencyRecord, StatusPeriod, Task, TicketHistory
+from tickets.models import Approval, Claim, Event, IdempotencyRecord, InboxPosition, StatusPeriod, Task, TicketHistory
 from tickets.models.history import CHANGE_TYPES, EVENT_TYPES
 
 
@@ -99,3 +99,12 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
     list_defer = ("answer",)
     search_fields = ("=agent__id", "=key")
     ordering = ("-id",)
+
+
+@admin.register(InboxPosition)
+class InboxPositionAdmin(ReadOnlyAdmin):
+    list_display = ("agent", "workflow", "seq", "updated_at")
+    list_filter = (WorkflowFilter,)
+    list_related = ("agent", "workflow")
+    search_fields = ("=agent__id",)
+    ordering = ("-updated_at", "id")
