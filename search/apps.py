@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class SearchConfig(AppConfig):
@@ -19,6 +22,22 @@ class SearchConfig(AppConfig):
         ports.register(index=SearchIndex())
         health.register("search", index_health)
         _register_jobs()
+        pre_migrate.connect(before_migrate, sender=self)
+        post_migrate.connect(after_migrate, sender=self)
+
+
+def before_migrate(plan: list[tuple[Any, bool]] | None = None, **_: Any) -> None:
+    """Take the keyword index's triggers out of the way of a migration run."""
+    from search.keyword import upkeep
+
+    upkeep.before_migrate(plan)
+
+
+def after_migrate(plan: list[tuple[Any, bool]] | None = None, **_: Any) -> None:
+    """Put them back, and bring the keyword index up to date."""
+    from search.keyword import upkeep
+
+    upkeep.after_migrate(plan)
 
 
 def _register_jobs() -> None:

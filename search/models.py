@@ -12,14 +12,15 @@ from tickets.models import Agent, Ticket, TicketComment, Workflow
 class SearchDocument(models.Model):
     """A row of the keyword index: a ticket (``comment`` is None) or one of its comments.
 
-    The database writes it by triggers in the transaction of the ticket or comment (``search.keyword``); the
-    text itself is not repeated here.
+    The database writes and deletes it by triggers in the transaction of the ticket or comment
+    (``search.keyword``). The text itself is not repeated here, apart from the tags as words.
     """
 
-    ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="+", db_index=False)
+    ticket = models.ForeignKey(Ticket, on_delete=models.DO_NOTHING, related_name="+", db_index=False)
     comment = models.ForeignKey(
-        TicketComment, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+        TicketComment, null=True, blank=True, on_delete=models.DO_NOTHING, related_name="+", db_index=False
     )
+    tags = models.TextField(blank=True, default="")
 
     class Meta:
         db_table = "search_documents"

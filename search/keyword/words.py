@@ -1,0 +1,102 @@
+"""What a query says to the keyword index: any text whatever becomes a few quoted words and phrases.
+
+The databases split and stem what they are given once more, as they did with the tickets, so nothing here has to
+agree with them to the letter: a word that they know nothing of finds nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# More words than this make a query slower but not better (measured with halves of issues as queries).
+MAX_TERMS = 24
+# Of a longer query so many are looked up, and the rarest of them asked for.
+MAX_CANDIDATES = 48
+# What stands between two spaces is looked for as a phrase, too, up to so many words.
+MAX_PHRASE = 8
+# Only a short query is taken for an identifier.
+MAX_IDENTIFIER_WORDS, MAX_IDENTIFIER_LENGTH = 3, 200
+
+# In nearly every English text: asked for only where a query has nothing else.
+_COMMON = frozenset(
+    "a an and are as at be but by for from in is it not of on or that the this to was with".split()  # noqa: SIM905 - a list
+)
+_WORD = re.compile(r"[^\W_]+")
+
+_CODE_LIKE = re.compile(
+    r"""
+      [^\W\d_] [\w./:#-]* \d | \d [\w./:#-]* [^\W\d_]   # letters with digits: ERR-1042, 0x80070005, utf8
+    | \w _ \w | \b _ [^\W_]                             # foo_bar, __init__
+    | [a-z] [A-Z]                                       # getUserName
+    | \w \. [^\W_]                                      # foo.bar, 1.2.3
+    | [^\W_] :: [^\W_] | [^\W_] (?: -> | \#) [^\W_]     # std::vector, a->b
+    | \w \(\)                                           # close()
+    | [^\W_]{2} / [^\W_]{2} | ^ / [^\W_]                # tickets/unit, /etc
+    | ^ --? [^\W\d_]                                    # --no-sandbox
+    | ^ [A-Z]{5,} $                                     # SIGSEGV
+    """,
+    re.VERBOSE,
+)
+_ORDINARY = re.compile(r"\d+(?:st|nd|rd|th)|e\.g\.?|i\.e\.?|and/or", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One word, or several that stand next to each other; with ``prefix`` the last may go on."""
+
+    words: tuple[str, ...]
+    prefix: bool = False
+
+
+def terms_of(query: str, *, prefix: bool = False) -> list[Term]:
+    """What a query asks for, each once, in order, at most ``MAX_CANDIDATES``.
+
+    What is written together (``log-in``, ``foo_bar.baz()``) is asked for as a phrase and as its words. With
+    ``prefix``, a last word that no space ends may be the beginning of a longer one.
+    """
+    terms: dict[tuple[str, ...], None] = {}
+    last: tuple[str, ...] = ()
+    for words in _written_together(query):
+        if 1 < len(words) <= MAX_PHRASE:
+            terms.setdefault(words)
+        for word in words:
+            last = (word,)
+            terms.setdefault(last)
+        if len(terms) >= 2 * MAX_CANDIDATES:
+            break
+    else:
+        prefix = prefix and query[-1:].isalnum()
+    telling = [words for words in terms if len(words) > 1 or words[0] not in _COMMON] or list(terms)
+    return [Term(words, prefix and words == last) for words in telling[:MAX_CANDIDATES]]
+
+
+def phrases_of(query: str) -> list[Term]:
+    """What a query asks for to the letter: each part between spaces as a phrase, at most ``MAX_TERMS`` words."""
+    phrases: dict[tuple[str, ...], None] = {}
+    left = MAX_TERMS
+    for words in _written_together(query):
+        if left <= 0:
+            break
+        phrases.setdefault(words[:left])
+        left -= len(words)
+    return [Term(words) for words in phrases]
+
+
+def is_identifier_like(query: str) -> bool:
+    """Whether a query names something by how it is written: at most three words, of which one looks like code."""
+    if len(query) > MAX_IDENTIFIER_LENGTH:
+        return False
+    parts = query.split()
+    return len(parts) <= MAX_IDENTIFIER_WORDS and any(
+        _CODE_LIKE.search(part) and not _ORDINARY.fullmatch(part.strip(".,;:!?()\"'")) for part in parts
+    )
+
+
+def _written_together(query: str) -> Iterator[tuple[str, ...]]:
+    """The words between two spaces, for each of the query's parts that has any."""
+    for part in unicodedata.normalize("NFC", query).lower().split():
+        if words := tuple(_WORD.findall(part)):
+            yield words
