@@ -10,6 +10,7 @@ from boards.api.statistics_urls import statistics_urls
 from boards.web.ticket_page import ticket_page
 from boards.web.urls import web_urls
 from boards.web.views import board_page
+from search.api import urls as search_api
 from tickets.api import service
 from tickets.api import urls as tickets_api
 from tickets.api.errors import unknown_address
@@ -17,7 +18,7 @@ from tickets.api.negotiation import page_or_api
 from tickets.api.read_urls import api_read_urls, list_urls, list_view, read_urls, ticket_view
 from tickets.api.tasks import compat_task_urls, task_urls
 
-operation_urls = [*boards_api.ticket_urls, *statistics_urls, *tickets_api.ticket_urls, *list_urls]
+operation_urls = [*boards_api.ticket_urls, *search_api.ticket_urls, *statistics_urls, *tickets_api.ticket_urls, *list_urls]
 api_urls: list[URLPattern | URLResolver] = [
     path("ping", service.ping),
     path("schema/", service.Schema.as_view(), name="api-schema"),
@@ -26,6 +27,7 @@ api_urls: list[URLPattern | URLResolver] = [
     path("tickets/", include([*operation_urls, *read_urls])),
     *api_read_urls,
     *boards_api.api_urls,
+    *search_api.api_urls,
     *tickets_api.api_urls,
     *task_urls,
     re_path(r"^(?P<rest>.*)$", unknown_address),

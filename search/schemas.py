@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
 from typing_extensions import TypedDict
 
+from tickets.errors import DomainError
 from tickets.schemas.base import Answer, Request
 from tickets.schemas.lists import TicketCriteria
 from tickets.schemas.tickets import SimilarTicket
@@ -20,6 +21,15 @@ def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _named_in_filters(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    """A domain error passes pydantic by, so that its field must be told here where it stands."""
+    try:
+        return handler(value)
+    except DomainError as error:
+        error.field = f"filters.{error.field}"
+        raise
+
+
 class SearchTickets(Request):
     """Find tickets by meaning and by words. An empty query lists what the filters leave, newest change first."""
 
@@ -28,7 +38,7 @@ class SearchTickets(Request):
     search_type: Annotated[SearchType, BeforeValidator(_lower)] = Field(
         default="hybrid", description="hybrid (default: meaning 70 %, words 30 %), semantic, keyword"
     )
-    filters: TicketCriteria = Field(default_factory=TicketCriteria)
+    filters: Annotated[TicketCriteria, WrapValidator(_named_in_filters)] = Field(default_factory=TicketCriteria)
     limit: int = Field(default=10, ge=1, le=MAX_RESULTS)
     include_comments: bool = Field(default=True, description="Search in comments too.")
 

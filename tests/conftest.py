@@ -31,6 +31,16 @@ with pytest.MonkeyPatch.context() as patch:
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
+def _write_notes_when_asked() -> None:
+    """A thread that writes now and then would disturb tests whose transaction it does not see."""
+    from search.services.records import notes
+
+    notes.delay = None
+
+
+_write_notes_when_asked()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(DATA_DIR, ignore_errors=True))
 

@@ -24,22 +24,27 @@ MAX_KEPT = 10_000
 
 
 class Notes:
-    """Rows that wait to be written. Safe for threads."""
+    """Rows that wait to be written, ``delay`` seconds at most; None: until ``write`` is called. Safe for threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: float | None = DELAY) -> None:
+        self.delay = delay
         self._lock = threading.Lock()
         self._rows: list[Model] = []
         self._timer: threading.Timer | None = None
+        self._at_exit = False
 
     def add(self, row: Model) -> None:
         with self._lock:
             if len(self._rows) >= MAX_KEPT:
                 return  # the database has been away for long
             self._rows.append(row)
-            if self._timer is None:
-                self._timer = threading.Timer(DELAY, self._write_in_thread)
+            if self._timer is None and self.delay is not None:
+                self._timer = threading.Timer(self.delay, self._write_in_thread)
                 self._timer.daemon = True
                 self._timer.start()
+                if not self._at_exit:
+                    self._at_exit = True
+                    atexit.register(self.write)
 
     def write(self) -> None:
         """Write what waits, in the calling thread."""
@@ -62,7 +67,6 @@ class Notes:
 
 
 notes = Notes()
-atexit.register(notes.write)
 
 
 def _insert(rows: Sequence[Model]) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from search.errors import StoreDown
 from search.filters import NOBODY, Filters
+from search.fusion import Ranked, pin
 from search.keyword import previews
 from search.models import SearchRecord
 from search.points import newest
@@ -21,11 +22,11 @@ from search.providers import provider
 from search.providers.base import fingerprint
 from search.schemas import SearchResult, SearchTickets, SearchType, TicketsFound
 from search.selectors.nearest import nearest_to_text
-from search.selectors.retrieval import Retrieval, retrieve
+from search.selectors.retrieval import retrieve
 from search.services.records import notes
 from tickets.access import Actor
 from tickets.errors import DomainError
-from tickets.ids import new_id
+from tickets.ids import new_id, parse_ticket_reference
 from tickets.models import Ticket
 from tickets.prepared import Mark, Reading, marks, numbered
 from tickets.schemas.lists import TicketFilters, TicketRow
@@ -129,7 +130,9 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
         return known[1].model_copy(
             update={"cached": True, "stale": True, "degraded": True, "degraded_reason": str(retrieval.degraded)}
         )
-    answer = _answer(request, _results(selection, retrieval, query, filters, request.limit), len(retrieval.ranked))
+    named = _named(selection.workflow.id, query)
+    ranked = pin(named, retrieval.ranked) if named else retrieval.ranked
+    answer = _answer(request, _results(selection, ranked, query, filters, request), len(ranked))
     if retrieval.degraded is not None:
         answer.degraded, answer.degraded_reason, answer.search_type = True, str(retrieval.degraded), "keyword"
     else:
@@ -137,21 +140,33 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
     return answer
 
 
+def _named(workflow_id: str, query: str) -> list[str]:
+    """The ticket whose key or id the query is. No query for what can be neither."""
+    try:
+        reference = parse_ticket_reference(query)
+    except DomainError:
+        return []
+    named = {"pk": reference.id} if reference.id else {"key": reference.key}
+    return list(Ticket.objects.filter(workflow_id=workflow_id, **named).values_list("pk", flat=True))
+
+
 def _results(
-    selection: Selection, retrieval: Retrieval, query: str, filters: Filters, limit: int
+    selection: Selection, ranked: Ranked, query: str, filters: Filters, request: SearchTickets
 ) -> list[SearchResult]:
     """The best results as rows. A query for fifty candidates, which is more only where an index is behind."""
+    limit = request.limit
     chosen: list[tuple[TicketRow, float]] = []
-    for first in range(0, len(retrieval.ranked), ROWS_AT_ONCE):
-        part = retrieval.ranked[first : first + max(limit, ROWS_AT_ONCE)]
-        rows = _rows(selection.workflow.id, [ticket_id for ticket_id, _ in part[:ROWS_AT_ONCE]])
+    for first in range(0, len(ranked), ROWS_AT_ONCE):
+        part = ranked[first : first + ROWS_AT_ONCE]
+        rows = _rows(selection.workflow.id, [ticket_id for ticket_id, _ in part])
         for ticket_id, score in part:
             # What the index says of a ticket may be older than its row.
             if ticket_id in rows and _passes(filters, rows[ticket_id]):
                 chosen.append((rows[ticket_id], score))
         if len(chosen) >= limit:
             break
-    shown = previews(query, [row["ticket_id"] for row, _ in chosen[:limit]])
+    ids = [row["ticket_id"] for row, _ in chosen[:limit]]
+    shown = previews(query, ids, include_comments=request.include_comments)
     results = []
     for row, score in chosen[:limit]:
         preview = shown[row["ticket_id"]]

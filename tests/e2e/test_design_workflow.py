@@ -1,7 +1,7 @@
 """The design's "Multi-Agent Software Development Workflow", walked by scripts with agents' tokens over REST.
 
-A browser that nobody touches shows every step as it happens. The steps of the design whose issues have not
-landed yet (search, commits) are asked for too, and answer 503 ``not_available``.
+A browser that nobody touches shows every step as it happens. The steps of the design whose issue has not
+landed yet (commits) are asked for too, and answer 503 ``not_available``.
 """
 
 from __future__ import annotations
@@ -154,7 +154,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     board = tmp_path / "board.json"
     board.write_text(json.dumps(BOARD), encoding="utf-8")
     # The session cookie bears the port's number, so the port is settled before the server starts.
-    with installation(tmp_path / "data", {"HEPHAESTUS_PORT": str(_free_port())}) as installed:
+    environment = {"HEPHAESTUS_PORT": str(_free_port()), "EMBEDDING_PROVIDER": "local"}
+    with installation(tmp_path / "data", environment) as installed:
         installed.manage("create_workflow", WORKFLOW, "--name", "Build a REST API", "--board", str(board))
         installed.manage(
             "createsuperuser", "--noinput", "--username=dana", "--email=dana@example.org",
@@ -215,9 +216,11 @@ def _planning(planner: Agent, watched: Watched) -> tuple[str, str]:
 
 
 def _design(designer: Agent, watched: Watched, ticket_id: str) -> None:
-    designer.not_available(
+    found = designer.post(
         "/tickets/search", workflow_id=WORKFLOW, query="authentication API design", search_type="semantic"
     )
+    assert found["degraded"] is False
+    assert found["results"][0]["ticket_id"] == ticket_id
     comment = "Created API design specification. Recommend implementing with shared auth middleware."
     assert designer.change_status(ticket_id, "design", comment)["old_status"] == "backlog"
     card = watched.card(ticket_id, "design")

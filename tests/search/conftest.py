@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
-from search import mirror
 from search.providers import use
 from search.providers.guard import Guarded
 from search.providers.local import LocalProvider
+from search.services.records import notes
 from tests.factories import AgentWithToken, make_agent, make_workflow
 
 _local = LocalProvider()
@@ -19,11 +19,15 @@ _local = LocalProvider()
 @pytest.fixture
 def local_embeddings() -> Iterator[None]:
     """The local model instead of none."""
+    _local.embed_query("Loaded before anything is timed.")
     cache.clear()
     with use(Guarded(_local)):
         yield
-    mirror.forget()
-    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_notes_of_others() -> None:
+    notes._rows.clear()
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ from tests.factories import AgentWithToken, api_client, make_agent, make_ticket,
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_embeddings")]
 
-LOGIN = {
+LOGIN: dict[str, Any] = {
     "title": "Users cannot sign in after changing their password",
     "description": "The session store keeps the old hash, so that the new credentials are refused until a restart.",
     "tags": ["auth"],
 }
-CHART = {
+CHART: dict[str, Any] = {
     "title": "Burndown chart draws weekends as work days",
     "description": "The axis of the diagram counts Saturdays and Sundays, which makes the slope too flat.",
     "priority": "high",
 }
-UPLOAD = {
+UPLOAD: dict[str, Any] = {
     "title": "Uploads larger than 2 GB fail with E_TOO_LARGE",
     "description": "The proxy cuts the connection. See upload_handler.py, function read_chunked.",
     "ticket_type": "bug",

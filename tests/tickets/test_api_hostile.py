@@ -298,10 +298,10 @@ def test_a_fault_of_ours_tells_nothing(api: ApiClient, monkeypatch: pytest.Monke
     assert b"secret" not in answer.content
 
 
-def test_search_and_commits_say_that_they_are_not_there(api: ApiClient) -> None:
+def test_commits_say_that_they_are_not_there(api: ApiClient) -> None:
     from django.urls import resolve
 
-    for method, address in (("post", "search"), ("post", "link-commit"), ("get", "commit-diff/abcdef12")):
+    for method, address in (("post", "link-commit"), ("get", "commit-diff/abcdef12")):
         for prefix in ("/api/tickets/", "/tickets/"):
             view: Any = resolve(prefix + address).func
             if view.cls.__name__ != "Unavailable":

@@ -28,7 +28,6 @@ ticket_urls: list[URLPattern] = [
     path("comment", operation_view(post=op.COMMENT_ADD)),
     path("comments/<str:comment_id>", operation_view(patch=op.COMMENT_EDIT, delete=op.COMMENT_DELETE)),
     path("comments/<str:comment_id>/reactions", operation_view(post=op.COMMENT_REACT)),
-    path("search", unavailable_view("Search", "post")),
     path("link-commit", unavailable_view("Linking commits", "post")),
     path("commit-diff/<str:commit_sha>", unavailable_view("Reading commits", "get")),
 ]
