@@ -18,7 +18,13 @@ from tickets.api.negotiation import page_or_api
 from tickets.api.read_urls import api_read_urls, list_urls, list_view, read_urls, ticket_view
 from tickets.api.tasks import compat_task_urls, task_urls
 
-operation_urls = [*boards_api.ticket_urls, *search_api.ticket_urls, *statistics_urls, *tickets_api.ticket_urls, *list_urls]
+operation_urls = [
+    *boards_api.ticket_urls,
+    *search_api.ticket_urls,
+    *statistics_urls,
+    *tickets_api.ticket_urls,
+    *list_urls,
+]
 api_urls: list[URLPattern | URLResolver] = [
     path("ping", service.ping),
     path("schema/", service.Schema.as_view(), name="api-schema"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
-from search.keyword.hits import KeywordHit
+from search.keyword.hits import KeywordHit, covered
 from search.keyword.reading import read
 from search.keyword.words import MAX_TERMS, Term
 
@@ -22,14 +22,20 @@ _RANK = "30 * ts_rank('{0.33, 0.33, 0.5, 1}', d.terms, to_tsquery('search_words'
 
 def find_any(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
     """The tickets in which any of the terms occurs, best first. Two queries."""
-    words = _known([_query(term) for term in terms], include_comments)
-    return _ranked(words, conditions_of(filters), limit, include_comments) if words else []
+    words, idf_of_unknown = _known([_query(term) for term in terms], include_comments)
+    if not words:
+        return []
+    idf = dict(words)
+    # Phrases say again what their words do.
+    information = sum(idf.get(_query(term), idf_of_unknown) for term in terms if len(term.words) == 1)
+    return covered(_ranked(words, conditions_of(filters), limit, include_comments), information)
 
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
     """The tickets with a text in which all of the terms occur, best first. Two queries."""
-    words = _known([" & ".join(f"({_query(term)})" for term in terms)], include_comments)
-    return _ranked(words, conditions_of(filters), limit, include_comments) if words else []
+    words, _ = _known([" & ".join(f"({_query(term)})" for term in terms)], include_comments)
+    hits = _ranked(words, conditions_of(filters), limit, include_comments) if words else []
+    return [KeywordHit(*hit) for hit in hits]
 
 
 def match_any(terms: Sequence[Term]) -> str:
@@ -37,24 +43,31 @@ def match_any(terms: Sequence[Term]) -> str:
     return " | ".join(f"({_query(term)})" for term in terms)
 
 
-def _known(queries: Sequence[str], include_comments: bool) -> list[tuple[str, float]]:
-    """The queries that find something, rarest first, with their inverse document frequency. One query."""
+def _known(queries: Sequence[str], include_comments: bool) -> tuple[list[tuple[str, float]], float]:
+    """The queries that find something, rarest first, with their inverse document frequency, and that of others.
+
+    One query.
+    """
     sql = (
         "SELECT w.query, (SELECT coalesce(MAX(id), 0) FROM search_documents), (SELECT COUNT(*) FROM search_documents d "
         f"WHERE d.terms @@ to_tsquery('search_words', w.query){_scope(include_comments)}) "
         "FROM unnest(%s::text[]) AS w (query)"
     )
-    counted = sorted((count, query, newest) for query, newest, count in read(sql, [list(queries)]) if count)
-    return [
+    rows = read(sql, [list(queries)])
+    found = [(count, query, newest) for query, newest, count in rows if count]
+    # What is in most texts tells them not apart: asked for only where a query has nothing else.
+    counted = sorted([word for word in found if word[0] <= word[2] / 2] or found)
+    words = [
         # Ids rise, so the highest is no less than the number of texts.
         (query, math.log(1 + (max(newest, count) - count + 0.5) / (count + 0.5)))
         for count, query, newest in counted[:MAX_TERMS]
     ]
+    return words, math.log(2 + 2 * rows[0][1]) if rows else 0.0
 
 
 def _ranked(
     words: Sequence[tuple[str, float]], conditions: Conditions, limit: int, include_comments: bool
-) -> list[KeywordHit]:
+) -> list[tuple[str, float]]:
     sql = (
         f"SELECT ticket_id, MAX(score) FROM (SELECT d.ticket_id, SUM(w.idf * {_RANK}) AS score "
         "FROM unnest(%s::text[], %s::float8[]) AS w (query, idf) "
@@ -63,7 +76,7 @@ def _ranked(
         "GROUP BY ticket_id ORDER BY 2 DESC, 1 LIMIT %s"
     )
     queries, weights = [query for query, _ in words], [idf for _, idf in words]
-    return [KeywordHit(*row) for row in read(sql, [queries, weights, *conditions.parameters, limit])]
+    return [(ticket_id, score) for ticket_id, score in read(sql, [queries, weights, *conditions.parameters, limit])]
 
 
 def _scope(include_comments: bool) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
-from search.keyword.hits import KeywordHit
+from search.keyword.hits import KeywordHit, covered
 from search.keyword.reading import read
 from search.keyword.words import MAX_TERMS, Term
 
@@ -30,7 +30,7 @@ def find_any(terms: Sequence[Term], filters: Filters, limit: int, *, include_com
     of the best, and are left out where that is certain. Two to four queries.
     """
     scope = _scope(include_comments)
-    words = _known(terms, scope)
+    words, information = _known(terms, scope)
     if not words:
         return []
     total = sum(word.count for word in words)
@@ -47,13 +47,14 @@ def find_any(terms: Sequence[Term], filters: Filters, limit: int, *, include_com
     matches = [f"{scope}({_any(telling)})"]
     if rest:
         matches.append(f"{scope}(({_any(telling)}) AND ({_any(rest)}))")
-    return _ranked(matches, f"{scope}({_any(words)})", conditions_of(filters), limit, beyond=_most(rest))
+    hits = _ranked(matches, f"{scope}({_any(words)})", conditions_of(filters), limit, beyond=_most(rest))
+    return covered(hits, information)
 
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
     """The tickets with a text in which all of the terms occur, best first. One or two queries."""
     match = f"{_scope(include_comments)}({' AND '.join(_quoted(term) for term in terms)})"
-    return _ranked([match], match, conditions_of(filters), limit)
+    return [KeywordHit(*hit) for hit in _ranked([match], match, conditions_of(filters), limit)]
 
 
 def match_any(terms: Sequence[Term], *, include_comments: bool) -> str:
@@ -70,20 +71,21 @@ class _Word:
     idf: float
 
 
-def _known(terms: Sequence[Term], scope: str) -> list[_Word]:
-    """The terms that occur, rarest first, at most ``MAX_TERMS``. One query."""
+def _known(terms: Sequence[Term], scope: str) -> tuple[list[_Word], float]:
+    """The terms that occur, rarest first, at most ``MAX_TERMS``, and what all words say together. One query."""
     one = "(SELECT COUNT(*) FROM search_fts WHERE search_fts MATCH %s)"
     quoted = [_quoted(term) for term in terms]
     # Ids rise, so the highest is no less than their number.
     sql = f"SELECT (SELECT coalesce(MAX(id), 0) FROM search_documents), {', '.join([one] * len(terms))}"
     ((newest, *counts),) = read(sql, [f"{scope}({text})" for text in quoted])
-    found = [
-        # As FTS5 calculates it.
-        _Word(text, count, max(math.log((newest - count + 0.5) / (count + 0.5)), 1e-6))
-        for text, count in zip(quoted, counts, strict=True)
-        if count
-    ]
-    return sorted(found, key=lambda word: word.count)[:MAX_TERMS]
+    # As FTS5 calculates it.
+    idf = [max(math.log((newest - count + 0.5) / (count + 0.5)), 1e-6) for count in counts]
+    # Phrases say again what their words do.
+    information = sum(value for value, term in zip(idf, terms, strict=True) if len(term.words) == 1)
+    found = [_Word(text, count, value) for text, count, value in zip(quoted, counts, idf, strict=True) if count]
+    # What is in most texts tells them not apart: asked for only where a query has nothing else.
+    telling = [word for word in found if word.count <= newest / 2] or found
+    return sorted(telling, key=lambda word: word.count)[:MAX_TERMS], information
 
 
 def _at_least(words: Sequence[_Word], count: int) -> Sequence[_Word]:
@@ -110,7 +112,7 @@ def _most(words: Iterable[_Word]) -> float:
 
 def _ranked(
     matches: Sequence[str], whole: str, conditions: Conditions, limit: int, *, beyond: float = 0.0
-) -> list[KeywordHit]:
+) -> list[tuple[str, float]]:
     """The best tickets by the best texts that the matches find; by all that ``whole`` does where that is not enough.
 
     A text's score is the highest that one of the matches gives it; nothing that only ``whole`` finds has a score
@@ -139,7 +141,7 @@ def _ranked(
     return _filtered(whole, conditions, limit, few=4 * len(passed) < len(rows))
 
 
-def _filtered(match: str, conditions: Conditions, limit: int, *, few: bool) -> list[KeywordHit]:
+def _filtered(match: str, conditions: Conditions, limit: int, *, few: bool) -> list[tuple[str, float]]:
     """The best of all tickets that a match finds and the filters let pass, who are ``few`` or not. One query."""
     if few:
         passing = f"d.ticket_id IN (SELECT t.id FROM tickets t WHERE {conditions.sql})"
@@ -153,16 +155,15 @@ def _filtered(match: str, conditions: Conditions, limit: int, *, few: bool) -> l
         f"WHERE search_fts MATCH %s AND {passing}) "
         f"SELECT ticket_id, MAX(score) FROM found GROUP BY ticket_id ORDER BY 2 DESC, 1 LIMIT {limit}"
     )
-    return [KeywordHit(*row) for row in read(sql, [match, *conditions.parameters])]
+    return [(ticket_id, score) for ticket_id, score in read(sql, [match, *conditions.parameters])]
 
 
-def _hits(found: Iterable[tuple[str, float]], limit: int) -> list[KeywordHit]:
+def _hits(found: Iterable[tuple[str, float]], limit: int) -> list[tuple[str, float]]:
     """Tickets by their best text, best first."""
     best: dict[str, float] = {}
     for ticket_id, score in found:
         best[ticket_id] = max(score, best.get(ticket_id, 0.0))
-    ordered = sorted(best.items(), key=lambda item: (-item[1], item[0]))
-    return [KeywordHit(ticket_id, score) for ticket_id, score in ordered[:limit]]
+    return sorted(best.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
 def _slack(limit: int) -> int:

@@ -20,10 +20,6 @@ MAX_PHRASE = 8
 # Only a short query is taken for an identifier.
 MAX_IDENTIFIER_WORDS, MAX_IDENTIFIER_LENGTH = 3, 200
 
-# In nearly every English text: asked for only where a query has nothing else.
-_COMMON = frozenset(
-    "a an and are as at be but by for from in is it not of on or that the this to was with".split()  # noqa: SIM905 - a list
-)
 _WORD = re.compile(r"[^\W_]+")
 
 _CODE_LIKE = re.compile(
@@ -69,8 +65,7 @@ def terms_of(query: str, *, prefix: bool = False) -> list[Term]:
             break
     else:
         prefix = prefix and query[-1:].isalnum()
-    telling = [words for words in terms if len(words) > 1 or words[0] not in _COMMON] or list(terms)
-    return [Term(words, prefix and words == last) for words in telling[:MAX_CANDIDATES]]
+    return [Term(words, prefix and words == last) for words in list(terms)[:MAX_CANDIDATES]]
 
 
 def phrases_of(query: str) -> list[Term]:

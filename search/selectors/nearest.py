@@ -18,18 +18,16 @@ PATIENCE = 0.8
 
 
 def nearest_to_text(workflow: Workflow, query: str, filters: Filters, limit: int) -> list[Hit]:
-    """Tickets nearest to a query, best first, none below the model's floor. Raises SearchPartDown."""
+    """Tickets nearest to a query, best first. Raises SearchPartDown."""
     current = provider()
     vector = current.embed_within([query], PATIENCE, query=True)[0]
-    found = nearest_to_vector(workflow, vector, filters, limit, floor=current.thresholds.floor)
+    found = nearest_to_vector(workflow, vector, filters, limit)
     if not found and workflow.event_seq and _count(workflow) == 0:
         raise StoreDown("No ticket of this workflow has its embedding yet.")
     return found
 
 
-def nearest_to_vector(
-    workflow: Workflow, vector: Vectors, filters: Filters, limit: int, *, floor: float = -1.0
-) -> list[Hit]:
+def nearest_to_vector(workflow: Workflow, vector: Vectors, filters: Filters, limit: int) -> list[Hit]:
     """Tickets nearest to ``vector`` ``(dimensions,)``, best first. Raises StoreDown.
 
     From the server where there is one, else from this process's mirror, which is first brought up to date;
@@ -39,8 +37,8 @@ def nearest_to_vector(
     model = fingerprint(current)
     server = server_store(current.dimensions)
     if server is not None:
-        return server.query(vector, replace(filters, model=model), limit, floor=floor)
-    return mirror(model, current.dimensions).current(workflow).query(vector, filters, limit, floor=floor)
+        return server.query(vector, replace(filters, model=model), limit)
+    return mirror(model, current.dimensions).current(workflow).query(vector, filters, limit)
 
 
 def _count(workflow: Workflow) -> int:

@@ -28,7 +28,7 @@ class Nearest(Protocol):
     """The semantic half."""
 
     def __call__(self, query: str, filters: Filters, limit: int) -> list[Hit]:
-        """The tickets nearest in meaning, best first, none below the model's floor. Raises SearchPartDown."""
+        """The tickets nearest in meaning, best first. Raises SearchPartDown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,16 @@ class Retrieval:
     """Tickets with their relevance (0 to 1), best first; ``degraded`` says why the semantic half is missing."""
 
     ranked: list[tuple[str, float]]
-    by_meaning: frozenset[str]
     degraded: SearchPartDown | None = None
 
 
-def retrieve(query: str, mode: str, filters: Filters, *, nearest: Nearest, include_comments: bool = True) -> Retrieval:
-    """Search in one mode: hybrid, semantic, keyword. Without the semantic half, keywords stand in for it."""
+def retrieve(
+    query: str, mode: str, filters: Filters, *, nearest: Nearest, floor: float, include_comments: bool = True
+) -> Retrieval:
+    """Search in one mode: hybrid, semantic, keyword. Without the semantic half, keywords stand in for it.
+
+    What is nearer than ``floor`` is found by its meaning alone; what lies below, only where words find it too.
+    """
     degraded = None
     semantic: list[Hit] = []
     if mode != "keyword":
@@ -50,24 +54,29 @@ def retrieve(query: str, mode: str, filters: Filters, *, nearest: Nearest, inclu
         except SearchPartDown as error:
             degraded = error
     if mode == "semantic" and degraded is None:
-        ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic]
-        return Retrieval(ranked, frozenset(hit.ticket_id for hit in semantic))
+        ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic if hit.score >= floor]
+        return Retrieval(ranked)
     found = keyword_search(query, filters, DEPTH, include_comments=include_comments)
     words = [(hit.ticket_id, hit.score) for hit in found]
     if mode == "keyword" or degraded is not None:
         ranked = [(ticket_id, score / (score + HALF_RELEVANT)) for ticket_id, score in words]
     else:
-        ranked = _fused([(hit.ticket_id, hit.score) for hit in semantic], words)
+        coverage = {hit.ticket_id: hit.coverage for hit in found}
+        ranked = _fused([(hit.ticket_id, hit.score) for hit in semantic], words, coverage, floor)
     if is_identifier_like(query):
         exact = exact_search(query, filters, EXACT, include_comments=include_comments)
         ranked = pin([hit.ticket_id for hit in exact], ranked, at_most=EXACT)
-    return Retrieval(ranked, frozenset(hit.ticket_id for hit in semantic), degraded)
+    return Retrieval(ranked, degraded)
 
 
-def _fused(semantic: list[tuple[str, float]], keyword: list[tuple[str, float]]) -> list[tuple[str, float]]:
+def _fused(
+    semantic: list[tuple[str, float]], keyword: list[tuple[str, float]], coverage: dict[str, float], floor: float
+) -> list[tuple[str, float]]:
     weights = (settings.SEARCH.semantic_weight, settings.SEARCH.keyword_weight)
     if settings.SEARCH.fusion == "relative":
-        fused = relative_score_fusion(semantic, keyword, weights=weights)
+        fused = relative_score_fusion(semantic, keyword, weights=weights, floor=floor, coverage=coverage)
     else:
-        fused = reciprocal_rank_fusion(semantic, keyword, weights=weights, k=settings.SEARCH.rrf_k)
+        fused = reciprocal_rank_fusion(
+            semantic, keyword, weights=weights, k=settings.SEARCH.rrf_k, floor=floor, coverage=coverage
+        )
     return [(one.id, one.score) for one in fused]

@@ -124,6 +124,7 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
         request.search_type,
         filters,
         nearest=functools.partial(nearest_to_text, selection.workflow),
+        floor=provider().thresholds.floor,
         include_comments=request.include_comments,
     )
     if known is not None and isinstance(retrieval.degraded, StoreDown):

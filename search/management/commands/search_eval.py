@@ -67,14 +67,14 @@ class Command(BaseCommand):
         floor = provider().thresholds.floor
 
         def nearest(query: str, filters: Filters, limit: int) -> list[Hit]:
-            return store.query(provider().embed_query(query)[0], filters, limit, floor=floor)
+            return store.query(provider().embed_query(query)[0], filters, limit)
 
         self.stdout.write(f"{len(found.documents)} documents, {len(found.queries)} queries")
         self.stdout.write(f"{'':10}{'nDCG@10':>9}{'recall@10':>11}{'MRR@10':>9}")
         relevant = [query.relevant for query in found.queries]
         for mode in MODES:
             rankings = [
-                [ticket_id for ticket_id, _ in retrieve(query.text, mode, filters, nearest=nearest).ranked]
+                [ticket_id for ticket_id, _ in retrieve(query.text, mode, filters, nearest=nearest, floor=floor).ranked]
                 for query in self._progress(found.queries, mode)
             ]
             result = scores(rankings, relevant)
