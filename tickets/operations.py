@@ -174,9 +174,7 @@ APPROVAL_LIST = _named(directory.approval_list, _d.ListApprovals, _d.ApprovalLis
 CLAIM_LIST = _named(directory.claim_list, _d.ListClaims, _d.ClaimList)
 
 INBOX_GET = _named(inbox_selectors.inbox_get, inbox_schemas.GetInbox, inbox_schemas.Inbox)
-INBOX_ACKNOWLEDGE = _named(
-    inbox.inbox_acknowledge, inbox_schemas.AcknowledgeInbox, inbox_schemas.InboxAcknowledged
-)
+INBOX_ACKNOWLEDGE = _named(inbox.inbox_acknowledge, inbox_schemas.AcknowledgeInbox, inbox_schemas.InboxAcknowledged)
 
 AGENT_LIST = _named(directory.agent_list, _d.ListAgents, _d.AgentList)
 AGENT_GET = _named(directory.agent_get, _d.GetAgent, _w.AgentAnswer)
