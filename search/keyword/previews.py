@@ -9,7 +9,7 @@ from django.db import connection
 
 from search.keyword import marking_postgres, marking_sqlite
 from search.keyword.excerpts import excerpt
-from search.keyword.words import MAX_TERMS, terms_of
+from search.keyword.words import MAX_TERMS, shown_of, terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def previews(
     """
     if not ticket_ids:
         return {}
-    terms = terms_of(query, prefix=prefix)[:MAX_TERMS]
+    terms = shown_of(terms_of(query, prefix=prefix))[:MAX_TERMS]
     backend = marking_sqlite if connection.vendor == "sqlite" else marking_postgres
     found = backend.mark(terms, ticket_ids, include_comments=include_comments)
     return {ticket_id: Preview(*excerpt(texts.shown), texts.matched_in) for ticket_id, texts in found.items()}

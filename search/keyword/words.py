@@ -20,6 +20,10 @@ MAX_PHRASE = 8
 # Only a short query is taken for an identifier.
 MAX_IDENTIFIER_WORDS, MAX_IDENTIFIER_LENGTH = 3, 200
 
+# In nearly every English text: looked for, since together they say a little, but not worth showing.
+_COMMON = frozenset(
+    "a an and are as at be but by for from in is it not of on or that the this to was with".split()  # noqa: SIM905 - a list
+)
 _WORD = re.compile(r"[^\W_]+")
 
 _CODE_LIKE = re.compile(
@@ -66,6 +70,11 @@ def terms_of(query: str, *, prefix: bool = False) -> list[Term]:
     else:
         prefix = prefix and query[-1:].isalnum()
     return [Term(words, prefix and words == last) for words in list(terms)[:MAX_CANDIDATES]]
+
+
+def shown_of(terms: list[Term]) -> list[Term]:
+    """Those of a query's terms whose occurrences are worth showing: all but the commonest words, if any is left."""
+    return [term for term in terms if len(term.words) > 1 or term.words[0] not in _COMMON] or terms
 
 
 def phrases_of(query: str) -> list[Term]:
