@@ -68,15 +68,18 @@ def _known(queries: Sequence[str], include_comments: bool) -> tuple[list[tuple[s
 def _ranked(
     words: Sequence[tuple[str, float]], conditions: Conditions, limit: int, include_comments: bool
 ) -> list[tuple[str, float]]:
+    asked = " AND ".join(filter(None, (conditions.sql, conditions.updated, conditions.tags)))
     sql = (
         f"SELECT ticket_id, MAX(score) FROM (SELECT d.ticket_id, SUM(w.idf * {_RANK}) AS score "
         "FROM unnest(%s::text[], %s::float8[]) AS w (query, idf) "
         "JOIN search_documents d ON d.terms @@ to_tsquery('search_words', w.query) "
-        f"JOIN tickets t ON t.id = d.ticket_id WHERE {conditions.sql}{_scope(include_comments)} GROUP BY d.id) texts "
+        "JOIN tickets t ON t.id = d.ticket_id "
+        f"WHERE {asked}{_scope(include_comments)} GROUP BY d.id) texts "
         "GROUP BY ticket_id ORDER BY 2 DESC, 1 LIMIT %s"
     )
     queries, weights = [query for query, _ in words], [idf for _, idf in words]
-    return [(ticket_id, score) for ticket_id, score in read(sql, [queries, weights, *conditions.parameters, limit])]
+    asked_for = (*conditions.parameters, *conditions.updated_parameters, *conditions.tag_parameters)
+    return [(ticket_id, score) for ticket_id, score in read(sql, [queries, weights, *asked_for, limit])]
 
 
 def _scope(include_comments: bool) -> str:

@@ -1,12 +1,13 @@
-"""What in the database keeps the keyword index: triggers, on SQLite a view, on PostgreSQL functions.
+"""What in the database keeps the keyword index: triggers, on SQLite a view and an index, on PostgreSQL functions.
 
 The index itself is made by a migration (0002): on SQLite an FTS5 table whose text is read through the view
 ``search_texts`` where it is shown, so that nothing is stored twice; on PostgreSQL a column of
 ``search_documents``. Triggers write it in the transaction of the ticket or comment that changed: they take the
 text from the row at hand, since FTS5 forgets a document only by the very text that it was given.
 
-SQLite drops a table's triggers when a migration rebuilds the table, and rebuilds none that a view looks at, so
-both are dropped before each migration run and made after it (``search.apps``).
+SQLite drops a table's triggers and unknown indexes when a migration rebuilds the table, and rebuilds none that a
+view looks at, so that triggers and view are dropped before each migration run, and all is made after it
+(``search.apps``).
 """
 # ruff: noqa: S608 - the SQL is put together of constants; every value is a parameter
 
@@ -16,59 +17,85 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 # A ticket's tags as words; {row} is the ticket.
 SQLITE_TAGS = "coalesce((SELECT group_concat(value, ' ') FROM json_each({row}.tags)), '')"
-_SQLITE_ADD_TICKET = f"""
-    INSERT INTO search_documents (ticket_id, tags) VALUES (NEW.id, {SQLITE_TAGS.format(row="NEW")});
+_OWN = "ticket_id = {row}.id AND comment_id IS NULL"
+_LEARN_TICKET = f"""
     INSERT INTO search_fts (rowid, title, description, tags)
-        SELECT id, NEW.title, NEW.description, tags FROM search_documents
-        WHERE ticket_id = NEW.id AND comment_id IS NULL;"""
-_SQLITE_REMOVE_TICKET = """
+    SELECT id, NEW.title, NEW.description, tags FROM search_documents WHERE {_OWN.format(row="NEW")}"""
+_FORGET_TICKET = f"""
     INSERT INTO search_fts (search_fts, rowid, title, description, tags)
-        SELECT 'delete', id, OLD.title, OLD.description, tags FROM search_documents
-        WHERE ticket_id = OLD.id AND comment_id IS NULL;
-    DELETE FROM search_documents WHERE ticket_id = OLD.id AND comment_id IS NULL;"""
-_SQLITE_ADD_COMMENT = """
-    INSERT INTO search_documents (ticket_id, comment_id, tags) VALUES (NEW.ticket_id, NEW.id, '');
+    SELECT 'delete', id, OLD.title, OLD.description, tags FROM search_documents WHERE {_OWN.format(row="OLD")}"""
+_LEARN_COMMENT = """
     INSERT INTO search_fts (rowid, comment)
-        SELECT id, NEW.comment_text FROM search_documents WHERE comment_id = NEW.id;"""
-_SQLITE_REMOVE_COMMENT = """
+    SELECT id, NEW.comment_text FROM search_documents WHERE comment_id = NEW.id"""
+_FORGET_COMMENT = """
     INSERT INTO search_fts (search_fts, rowid, comment)
-        SELECT 'delete', id, OLD.comment_text FROM search_documents WHERE comment_id = OLD.id;
-    DELETE FROM search_documents WHERE comment_id = OLD.id;"""
-_SQLITE_TICKET_CHANGES = (
-    "OLD.title IS NOT NEW.title OR OLD.description IS NOT NEW.description OR OLD.tags IS NOT NEW.tags"
-)
-_SQLITE_COMMENT_CHANGES = (
-    "(OLD.comment_text IS NOT NEW.comment_text OR (OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL))"
-)
-# Name → when, and what then. A change is a removal before it and an addition after it.
-_SQLITE_TRIGGERS = {
-    "search_ticket_added": ("AFTER INSERT ON tickets", _SQLITE_ADD_TICKET),
+    SELECT 'delete', id, OLD.comment_text FROM search_documents WHERE comment_id = OLD.id"""
+_TICKET_CHANGES = """
+    OLD.title IS NOT NEW.title OR OLD.description IS NOT NEW.description OR OLD.tags IS NOT NEW.tags"""
+_COMMENT_CHANGES = """
+    (OLD.comment_text IS NOT NEW.comment_text OR (OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL))"""
+# Name → when, and what then. What changes is forgotten before and learnt after.
+_SQLITE_TRIGGERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "search_ticket_added": (
+        "AFTER INSERT ON tickets",
+        (
+            f"INSERT INTO search_documents (ticket_id, tags) VALUES (NEW.id, {SQLITE_TAGS.format(row='NEW')})",
+            _LEARN_TICKET,
+        ),
+    ),
     "search_ticket_changing": (
-        f"BEFORE UPDATE OF title, description, tags ON tickets WHEN {_SQLITE_TICKET_CHANGES}",
-        _SQLITE_REMOVE_TICKET,
+        f"BEFORE UPDATE OF title, description, tags ON tickets WHEN {_TICKET_CHANGES}",
+        (_FORGET_TICKET,),
     ),
     "search_ticket_changed": (
-        f"AFTER UPDATE OF title, description, tags ON tickets WHEN {_SQLITE_TICKET_CHANGES}",
-        _SQLITE_ADD_TICKET,
+        f"AFTER UPDATE OF title, description, tags ON tickets WHEN {_TICKET_CHANGES}",
+        (
+            f"UPDATE search_documents SET tags = {SQLITE_TAGS.format(row='NEW')} WHERE {_OWN.format(row='NEW')}",
+            _LEARN_TICKET,
+        ),
     ),
-    "search_ticket_removed": ("BEFORE DELETE ON tickets", _SQLITE_REMOVE_TICKET),
-    "search_comment_added": ("AFTER INSERT ON ticket_comments WHEN NEW.deleted_at IS NULL", _SQLITE_ADD_COMMENT),
+    "search_ticket_removed": (
+        "BEFORE DELETE ON tickets",
+        (_FORGET_TICKET, f"DELETE FROM search_documents WHERE {_OWN.format(row='OLD')}"),
+    ),
+    "search_comment_added": (
+        "AFTER INSERT ON ticket_comments WHEN NEW.deleted_at IS NULL",
+        (
+            "INSERT INTO search_documents (ticket_id, comment_id, tags) VALUES (NEW.ticket_id, NEW.id, '')",
+            _LEARN_COMMENT,
+        ),
+    ),
     "search_comment_changing": (
-        f"BEFORE UPDATE OF comment_text, deleted_at ON ticket_comments WHEN {_SQLITE_COMMENT_CHANGES}",
-        _SQLITE_REMOVE_COMMENT,
+        f"BEFORE UPDATE OF comment_text, deleted_at ON ticket_comments WHEN {_COMMENT_CHANGES}",
+        (
+            _FORGET_COMMENT,
+            "DELETE FROM search_documents WHERE comment_id = OLD.id AND NEW.deleted_at IS NOT NULL",
+        ),
     ),
     "search_comment_changed": (
         "AFTER UPDATE OF comment_text, deleted_at ON ticket_comments "
-        f"WHEN NEW.deleted_at IS NULL AND {_SQLITE_COMMENT_CHANGES}",
-        _SQLITE_ADD_COMMENT,
+        f"WHEN NEW.deleted_at IS NULL AND {_COMMENT_CHANGES}",
+        (
+            "INSERT INTO search_documents (ticket_id, comment_id, tags) SELECT NEW.ticket_id, NEW.id, '' "
+            "WHERE NOT EXISTS (SELECT 1 FROM search_documents WHERE comment_id = NEW.id)",
+            _LEARN_COMMENT,
+        ),
     ),
-    "search_comment_removed": ("BEFORE DELETE ON ticket_comments", _SQLITE_REMOVE_COMMENT),
+    "search_comment_removed": (
+        "BEFORE DELETE ON ticket_comments",
+        (_FORGET_COMMENT, "DELETE FROM search_documents WHERE comment_id = OLD.id"),
+    ),
 }
 _SQLITE_VIEW = """
     SELECT d.id AS id, t.title AS title, t.description AS description, d.tags AS tags, c.comment_text AS comment
     FROM search_documents d
     LEFT JOIN tickets t ON d.comment_id IS NULL AND t.id = d.ticket_id
     LEFT JOIN ticket_comments c ON c.id = d.comment_id"""
+
+# What a search's filters ask of a ticket, without a look into its long row, but for what every write changes.
+_SQLITE_INDEX = """
+    search_filters ON tickets (
+        id, workflow_id, status, ticket_type, priority, approval_status, assigned_agent_id, is_blocked, created_at)"""
 
 # A tsvector takes 1 MB. So many bytes of text never make more than that, whatever they are: a word of n letters
 # needs at most n + 5 bytes in it; and so many characters never are more bytes.
@@ -170,7 +197,10 @@ def missing_triggers(connection: BaseDatabaseWrapper) -> list[str]:
 
 
 def install(connection: BaseDatabaseWrapper, *, temporary: bool = False) -> None:
-    """Make the triggers and what they need, in place of older ones; ``temporary``: for shadows of their tables."""
+    """Make the triggers and what they and searches need, in place of older ones.
+
+    ``temporary``: for temporary tables that stand before the real ones.
+    """
     if connection.vendor == "sqlite":
         _install_sqlite(connection, "TEMP " if temporary else "")
     else:
@@ -198,17 +228,23 @@ def remove_temporary_functions(connection: BaseDatabaseWrapper) -> None:
 
 def _install_sqlite(connection: BaseDatabaseWrapper, kind: str) -> None:
     wanted = {
-        name: f"CREATE {kind}TRIGGER {name} {when} BEGIN{what} END" for name, (when, what) in _SQLITE_TRIGGERS.items()
+        name: f"CREATE {kind}TRIGGER {name} {when} BEGIN {'; '.join(what)}; END"
+        for name, (when, what) in _SQLITE_TRIGGERS.items()
     }
     wanted["search_texts"] = f"CREATE {kind}VIEW search_texts AS{_SQLITE_VIEW}"
     with connection.cursor() as cursor:
         if not kind:
             # A change of the schema costs every connection its compiled statements.
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'view')")
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type IN ('trigger', 'view', 'index')")
             present = dict(cursor.fetchall())
+            if "search_filters" not in present:
+                cursor.execute(f"CREATE INDEX{_SQLITE_INDEX}")
+                cursor.execute("ANALYZE search_filters")
             if wanted.items() <= present.items():
                 return
             remove(connection)
+        else:
+            cursor.execute(f"CREATE INDEX temp.{_SQLITE_INDEX.strip()}")
         for sql in wanted.values():
             cursor.execute(sql)
 

@@ -56,7 +56,6 @@ def _make_sqlite() -> None:
     for table in _LIKE_REAL:
         _run(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table} LIMIT 0")
     _run("CREATE TEMP TABLE search_documents (id INTEGER PRIMARY KEY, ticket_id TEXT, comment_id TEXT, tags TEXT)")
-    _run("CREATE UNIQUE INDEX temp.scratch_tickets ON tickets (id)")
     _run("CREATE UNIQUE INDEX temp.scratch_documents ON search_documents (ticket_id) WHERE comment_id IS NULL")
     with connection.cursor() as cursor:
         cursor.execute("SELECT sql FROM main.sqlite_master WHERE name = 'search_fts'")

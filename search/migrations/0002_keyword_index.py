@@ -19,6 +19,7 @@ SQLITE = (
         content='search_texts', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2')""",
     "INSERT INTO search_fts (search_fts, rank) VALUES ('automerge', 8)",
 )
+SQLITE_UNDONE = ("DROP TABLE search_fts", "DROP INDEX IF EXISTS search_filters")
 # English stems without a list of stop words: a query may consist of nothing else.
 POSTGRES = (
     "CREATE TEXT SEARCH DICTIONARY search_stems (TEMPLATE = snowball, LANGUAGE = english)",
@@ -42,7 +43,7 @@ def make(apps: Any, editor: Any) -> None:
 
 def unmake(apps: Any, editor: Any) -> None:
     schema.remove(editor.connection)
-    for statement in ("DROP TABLE search_fts",) if editor.connection.vendor == "sqlite" else POSTGRES_UNDONE:
+    for statement in SQLITE_UNDONE if editor.connection.vendor == "sqlite" else POSTGRES_UNDONE:
         editor.execute(statement)
 
 
