@@ -51,6 +51,7 @@ class Tickets(Group[TransportT]):
     get = Call("GET", "tickets/{ticket_id}", d.GetTicket, d.TicketFullDetail)
     list = Call("GET", "tickets/get", i.ListTickets, i.TicketList)
     search = Call("POST", "tickets/search", s.SearchTickets, s.TicketsFound)
+    similar = Call("POST", "tickets/similar", s.FindSimilar, s.SimilarFound)
     export = Download("GET", "tickets/export", i.ExportFilters, str)
     comments = Call("GET", "tickets/{ticket_id}/comments", d.ListComments, d.CommentPage)
     history = Call("GET", "tickets/{ticket_id}/history", d.ListHistory, d.HistoryPage)
@@ -84,6 +85,8 @@ class Workflows(Group[TransportT]):
     approvals = Call("GET", "workflows/{workflow_id}/approvals", y.ListApprovals, y.ApprovalList)
     claims = Call("GET", "workflows/{workflow_id}/claims", y.ListClaims, y.ClaimList)
     insights = Call("GET", "workflows/{workflow_id}/insights", g.GetInsights, g.InsightsFound)
+    duplicates = Call("GET", "workflows/{workflow_id}/duplicates", s.ListDuplicates, s.DuplicatesFound)
+    search_index = Call("GET", "workflows/{workflow_id}/search-index", s.GetSearchIndex, s.SearchIndex)
     statistics = Call("GET", "tickets/stats/{workflow_id}", b.GetStatistics, b.StatisticsAnswer)
 
 
