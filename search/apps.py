@@ -40,6 +40,13 @@ def after_migrate(plan: list[tuple[Any, bool]] | None = None, **_: Any) -> None:
     upkeep.after_migrate(plan)
 
 
+def _load_model() -> None:
+    """So that the first ticket does not wait for it."""
+    from search.providers import provider
+
+    provider().embed_query("ready")
+
+
 def _register_jobs() -> None:
     from django.conf import settings
 
@@ -49,6 +56,8 @@ def _register_jobs() -> None:
 
     if settings.EMBEDDING.provider == "none":
         return
+    if settings.EMBEDDING.provider == "local":
+        worker.register(worker.Job("load the embedding model", 3600.0, _load_model))
     worker.register(worker.Job("collect changes for the index", 0.2, indexing.jobs_collect))
     worker.register(worker.Job("index tickets", 0.2, indexing.jobs_run))
     worker.register(worker.Job("reconcile the index", 600.0, indexing.jobs_reconcile))

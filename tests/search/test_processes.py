@@ -113,11 +113,12 @@ def test_a_ticket_of_one_process_is_found_by_meaning_in_two_others(tmp_path: Pat
         token = prepared(site)
         with site.serve() as one, site.serve("--no-worker") as two, client(one, token) as a, client(two, token) as b:
             create(a, "The kettle will not boil", "Water stays cold in the kitchen whatever one does.")
+            until(lambda: index(a)["embedded"] == 1, "the ticket is embedded")
             found = search(b, "hot drink machine is defective", "semantic")
             assert [row["title"] for row in found["results"]] == ["The kettle will not boil"]
-            second = create(a, "A kettle that leaks", "Water runs over the kitchen table out of the hot drink machine.")
+            create(a, "A kettle that leaks", "Water runs over the kitchen table out of the hot drink machine.")
+            until(lambda: index(a)["embedded"] == 2, "the second ticket is embedded")
             titles = [row["title"] for row in search(b, "hot drink machine is defective", "semantic")["results"]]
-            assert second["embedding_created"] is True
             assert "A kettle that leaks" in titles
         # A process that begins now reads all of it from the database.
         with site.serve() as three, client(three, token) as c:
@@ -229,7 +230,8 @@ def test_eight_clients_write_and_search_at_once_without_an_error(tmp_path: Path)
                         create(api, f"A {subject} number {number} of {place}", f"This {subject} has its own trouble.")
                         for mode in ("hybrid", "semantic", "keyword"):
                             body = search(api, f"{subject} trouble", mode)
-                            if not body["results"]:
+                            # On a busy machine its embedding may be left to a job.
+                            if not body["results"] and mode != "semantic":
                                 faults.append(f"{place}.{number} {mode}: {body}")
 
             threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
@@ -239,5 +241,7 @@ def test_eight_clients_write_and_search_at_once_without_an_error(tmp_path: Path)
                 thread.join()
             with client(server, token) as api:
                 until(lambda: index(api)["embedded"] == 48, "all embedded")
-                assert search(api, "giraffe trouble")["degraded"] is False
+                found = search(api, "giraffe trouble", "semantic")
+                assert found["degraded"] is False
+                assert found["total_found"] >= 6
     assert not faults
