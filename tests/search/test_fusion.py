@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search.fusion import Fused, pin, reciprocal_rank_fusion, relative_score_fusion
@@ -15,12 +15,14 @@ from search.fusion import Fused, pin, reciprocal_rank_fusion, relative_score_fus
 Fusion = Callable[..., list[Fused]]
 BOTH = pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, relative_score_fusion])
 FLOOR = 0.3
+# A machine with other work is not to fail these.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ids = st.text("abcdefgh", min_size=1, max_size=2)
 # Few different scores, so that ties are frequent.
 cosines = st.integers(-10, 10).map(lambda tenth: tenth / 10)
-semantic_halves = st.dictionaries(ids, cosines, max_size=30).map(lambda half: list(half.items()))
-keyword_halves = st.dictionaries(ids, st.integers(0, 40).map(float), max_size=30).map(lambda half: list(half.items()))
+semantic_halves = st.dictionaries(ids, cosines, max_size=12).map(lambda half: list(half.items()))
+keyword_halves = st.dictionaries(ids, st.integers(0, 40).map(float), max_size=12).map(lambda half: list(half.items()))
 weights = st.sampled_from([(0.7, 0.3), (0.6, 0.4), (1.0, 0.0), (0.0, 1.0), (7.0, 3.0)])
 coverages = st.none() | st.dictionaries(ids, st.floats(0, 1))
 
@@ -30,6 +32,7 @@ def scores(found: list[Fused]) -> dict[str, float]:
 
 
 @BOTH
+@UNHURRIED
 @given(semantic=semantic_halves, keyword=keyword_halves, weights=weights, coverage=coverages)
 def test_scores_lie_between_0_and_1_and_fall(
     fuse: Fusion, semantic: Any, keyword: Any, weights: Any, coverage: Any
@@ -42,6 +45,7 @@ def test_scores_lie_between_0_and_1_and_fall(
 
 
 @BOTH
+@UNHURRIED
 @given(semantic=semantic_halves, keyword=keyword_halves, coverage=coverages)
 def test_what_is_found_by_words_or_reaches_the_floor_enters(
     fuse: Fusion, semantic: Any, keyword: Any, coverage: Any
@@ -52,6 +56,7 @@ def test_what_is_found_by_words_or_reaches_the_floor_enters(
 
 
 @BOTH
+@UNHURRIED
 @given(semantic=semantic_halves, keyword=keyword_halves, coverage=coverages, seed=st.integers())
 def test_the_order_in_which_halves_come_does_not_matter(
     fuse: Fusion, semantic: Any, keyword: Any, coverage: Any, seed: int
@@ -63,6 +68,7 @@ def test_the_order_in_which_halves_come_does_not_matter(
 
 
 @BOTH
+@UNHURRIED
 @given(semantic=semantic_halves, keyword=keyword_halves, coverage=coverages, data=st.data())
 def test_a_better_place_in_one_half_never_lowers_a_score(
     fuse: Fusion, semantic: Any, keyword: Any, coverage: Any, data: st.DataObject
@@ -78,6 +84,7 @@ def test_a_better_place_in_one_half_never_lowers_a_score(
 
 
 @BOTH
+@UNHURRIED
 @given(semantic=semantic_halves, keyword=keyword_halves)
 def test_more_coverage_never_lowers_a_score(fuse: Fusion, semantic: Any, keyword: Any) -> None:
     before: dict[str, float] = {}
@@ -86,6 +93,15 @@ def test_more_coverage_never_lowers_a_score(fuse: Fusion, semantic: Any, keyword
         after = scores(fuse(semantic, keyword, weights=(0.7, 0.3), floor=FLOOR, coverage=coverage))
         assert all(after[one] >= score for one, score in before.items())
         before = after
+
+
+@BOTH
+def test_long_halves_that_overlap_in_part_are_ranked_whole(fuse: Fusion) -> None:
+    semantic = [(f"t{number:03d}", 0.9 - number / 1000) for number in range(200)]
+    keyword = [(f"t{number:03d}", 20 - number / 20) for number in range(100, 300)]
+    found = fuse(semantic, keyword, weights=(0.7, 0.3))
+    assert len(found) == 300
+    assert {one.id for one in found if one.semantic_rank and one.keyword_rank} == {f"t{n}" for n in range(100, 200)}
 
 
 @BOTH
@@ -164,6 +180,7 @@ def test_relative_fusion_weighs_shares_of_the_best_scores() -> None:
     assert scores(found) == pytest.approx({"a": 0.6, "b": 0.6 * 0.5 + 0.4, "c": 0.4 * 0.5})
 
 
+@UNHURRIED
 @given(
     exact=st.lists(ids, max_size=8),
     ranked=st.dictionaries(ids, st.floats(0, 1)).map(lambda half: sorted(half.items(), key=lambda pair: -pair[1])),
