@@ -166,10 +166,10 @@ def test_failures_are_repeated_after_ever_longer_waits(agent: AgentWithToken, co
         IndexJob.objects.update(due_at=now)
         with use(Guarded(counting)):
             jobs_run()
-        waits.append((IndexJob.objects.get().due_at - now).total_seconds())
+        waits.append(round((IndexJob.objects.get().due_at - now).total_seconds()))
     assert waits == sorted(waits)
     assert waits[0] < 5
-    assert 59 < waits[-1] < 61
+    assert 59 <= waits[-1] <= 61
 
 
 def test_one_text_that_the_provider_refuses_does_not_hold_up_the_others(
