@@ -72,7 +72,7 @@ class SearchResult(TypedDict):
 
 
 class TicketsFound(Answer):
-    """``total_found`` counts what was found among the best 200 of each half of the search.
+    """``total_found`` counts what was found among the best 100 of each half of the search.
 
     ``degraded``: a half could not answer, ``degraded_reason`` says why and ``search_type`` what was searched
     instead. ``cached``: the answer is that of an equal search before; ``stale`` where tickets may have changed

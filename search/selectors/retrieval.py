@@ -17,7 +17,7 @@ from search.keyword import exact_search, is_identifier_like, keyword_search
 from search.stores.base import Hit
 
 # How many candidates each half gives; also how many results there can be.
-DEPTH = 200
+DEPTH = 100
 # How many the exact tier puts first.
 EXACT = 5
 # The score of BM25 that counts as half relevant: it has no upper end.

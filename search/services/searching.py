@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import time
@@ -37,8 +36,8 @@ ROW_FIELDS = (
     "ticket_id", "key", "title", "description", "status", "priority", "ticket_type", "created_at", "updated_at",
     "assigned_agent_id", "tags", "is_blocked", "is_resolved", "comment_count", "commit_count", "approval_status",
 )  # fmt: skip
-# Rows are read so many at a time: a statement is compiled for each number.
-ROWS_AT_ONCE = 50
+# Rows are read so many at a time, a little more than are shown: a statement is compiled for each number.
+ROWS_AT_ONCE = (15, 60)
 
 
 def ticket_search(*, actor: Actor, request: SearchTickets) -> TicketsFound:
@@ -157,9 +156,10 @@ def _results(
     """The best results as rows. A query for fifty candidates, which is more only where an index is behind."""
     limit = request.limit
     chosen: list[tuple[TicketRow, float]] = []
-    for first in range(0, len(ranked), ROWS_AT_ONCE):
-        part = ranked[first : first + ROWS_AT_ONCE]
-        rows = _rows(selection.workflow.id, [ticket_id for ticket_id, _ in part])
+    size = next(number for number in ROWS_AT_ONCE if number > limit)
+    for first in range(0, len(ranked), size):
+        part = ranked[first : first + size]
+        rows = _rows(selection.workflow.id, [ticket_id for ticket_id, _ in part], size)
         for ticket_id, score in part:
             # What the index says of a ticket may be older than its row.
             if ticket_id in rows and _passes(filters, rows[ticket_id]):
@@ -175,15 +175,15 @@ def _results(
     return results
 
 
-def _rows(workflow_id: str, ticket_ids: Sequence[str]) -> dict[str, TicketRow]:
-    padded = [*ticket_ids, *[""] * (ROWS_AT_ONCE - len(ticket_ids))]
+def _rows(workflow_id: str, ticket_ids: Sequence[str], size: int) -> dict[str, TicketRow]:
+    padded = [*ticket_ids, *[""] * (size - len(ticket_ids))]
     values = {"workflow_id": workflow_id, "now": timezone.now(), **numbered("id", padded)}
-    return {row["ticket_id"]: row for row in rows_of(_row_reading().run(values), ROW_FIELDS)}
+    return {row["ticket_id"]: row for row in rows_of(_row_reading(size).run(values), ROW_FIELDS)}
 
 
 @functools.cache
-def _row_reading() -> Reading:
-    wanted = Ticket.objects.filter(workflow_id=Mark("workflow_id"), pk__in=marks("id", ROWS_AT_ONCE))
+def _row_reading(size: int) -> Reading:
+    wanted = Ticket.objects.filter(workflow_id=Mark("workflow_id"), pk__in=marks("id", size))
     return row_reading(wanted, ROW_FIELDS)
 
 
@@ -229,7 +229,7 @@ def _answer(request: SearchTickets, results: list[SearchResult], total: int) -> 
 
 
 def _cache_key(request: SearchTickets, query: str, filters: Filters) -> str:
-    asked = repr((query, request.search_type, request.limit, request.include_comments, dataclasses.astuple(filters)))
+    asked = repr((query, request.search_type, request.limit, request.include_comments, filters))
     return f"search:{hashlib.sha256(asked.encode()).hexdigest()}"
 
 
