@@ -10,7 +10,7 @@ from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
 from search.keyword.hits import KeywordHit, covered
 from search.keyword.reading import read
-from search.keyword.words import MAX_TERMS, Term
+from search.keyword.words import FEW, MAX_TERMS, Term
 
 # ts_rank knows how often a word stands in a text and how long the text is, but not how rare the word is, without
 # which a long query finds the common words (nDCG@10 of issues' titles 73.2 instead of 77.6). So each word is
@@ -56,7 +56,7 @@ def _known(queries: Sequence[str], include_comments: bool) -> tuple[list[tuple[s
     rows = read(sql, [list(queries)])
     found = [(count, query, newest) for query, newest, count in rows if count]
     # What is in most texts tells them not apart: asked for only where a query has nothing else.
-    counted = sorted([word for word in found if word[0] <= word[2] / 2] or found)
+    counted = sorted([word for word in found if word[0] <= max(word[2] / 2, FEW)] or found)
     words = [
         # Ids rise, so the highest is no less than the number of texts.
         (query, math.log(1 + (max(newest, count) - count + 0.5) / (count + 0.5)))

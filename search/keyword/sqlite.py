@@ -10,7 +10,7 @@ from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
 from search.keyword.hits import KeywordHit, covered
 from search.keyword.reading import read
-from search.keyword.words import MAX_TERMS, Term
+from search.keyword.words import FEW, MAX_TERMS, Term
 
 # The weights of title, description, tags (as in the embedding) and comments. FTS5's own score is negative: the
 # lower, the better.
@@ -56,7 +56,7 @@ def _known(terms: Sequence[Term], scope: str) -> tuple[list[str], float]:
     )
     found = [(count, text) for count, text in zip(counts, quoted, strict=True) if count]
     # What is in most texts tells them not apart: asked for only where a query has nothing else.
-    telling = [word for word in found if word[0] <= newest / 2] or found
+    telling = [word for word in found if word[0] <= max(newest / 2, FEW)] or found
     return [text for _, text in sorted(telling)[:MAX_TERMS]], information
 
 

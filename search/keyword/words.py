@@ -15,6 +15,8 @@ from dataclasses import dataclass
 MAX_TERMS = 24
 # Of a longer query so many are looked up, and the rarest of them asked for.
 MAX_CANDIDATES = 48
+# A word that no more texts than these have is asked for, whatever share of all they are.
+FEW = 100
 # What stands between two spaces is looked for as a phrase, too, up to so many words.
 MAX_PHRASE = 8
 # Only a short query is taken for an identifier.

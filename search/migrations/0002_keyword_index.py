@@ -37,6 +37,8 @@ POSTGRES_UNDONE = (
 
 
 def make(apps: Any, editor: Any) -> None:
+    # None is indexed yet, also where the migration was undone and is made again.
+    editor.execute("DELETE FROM search_documents")
     for statement in SQLITE if editor.connection.vendor == "sqlite" else POSTGRES:
         editor.execute(statement)
 
