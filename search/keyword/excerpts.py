@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils.html import escape
@@ -44,12 +44,30 @@ def excerpt(marked: Marked) -> tuple[str, str]:
     text = marked.text
     start, end = _window(marked)
     begin, finish = _whole_words(text, start, end)
-    pieces = [(_SPACE.sub(" ", piece), matched) for piece, matched in _pieces(marked, begin, finish)]
+    pieces = _squeezed(_pieces(marked, begin, finish))
     before = "…" if text[:begin].strip() else ""
     after = "…" if text[finish:].strip() else ""
-    plain = "".join(piece for piece, _ in pieces).strip()
-    html = "".join(f"<mark>{escape(piece)}</mark>" if matched else escape(piece) for piece, matched in pieces).strip()
+    plain = "".join(piece for piece, _ in pieces)
+    html = "".join(f"<mark>{escape(piece)}</mark>" if matched else escape(piece) for piece, matched in pieces)
     return f"{before}{plain}{after}", f"{before}{html}{after}"
+
+
+def _squeezed(pieces: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """The pieces with one blank for any space, none at the ends, and none of them empty."""
+    squeezed: list[tuple[str, bool]] = []
+    after_blank = True
+    for content, matched in pieces:
+        piece = _SPACE.sub(" ", content)
+        if after_blank:
+            piece = piece.removeprefix(" ")
+        if piece:
+            squeezed.append((piece, matched))
+            after_blank = piece.endswith(" ")
+    if squeezed and after_blank:
+        piece, matched = squeezed.pop()
+        if piece != " ":
+            squeezed.append((piece.removesuffix(" "), matched))
+    return squeezed
 
 
 def _window(marked: Marked) -> tuple[int, int]:

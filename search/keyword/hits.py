@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -26,3 +26,21 @@ def covered(hits: Iterable[tuple[str, float]], information: float) -> list[Keywo
     itself tells what share of the words there is, without another look at the texts.
     """
     return [KeywordHit(one, score, min(1.0, score / information) if information > 0 else 1.0) for one, score in hits]
+
+
+def tickets_of(
+    texts: Sequence[tuple[str, float, bool]], asked_for: int | None, limit: int
+) -> list[tuple[str, float]] | None:
+    """The best tickets by the best texts, best first, ties by id; None where more texts would have to be looked at.
+
+    A text is its ticket, its score, and whether the filters let it pass. ``asked_for`` is how many there are at most,
+    None where these are all: a text beyond them may score as much as the last.
+    """
+    certain = min(score for _, score, _ in texts) if len(texts) == asked_for else -1.0
+    best: dict[str, float] = {}
+    for ticket_id, score, passes in texts:
+        if passes and score > certain:
+            best[ticket_id] = max(score, best.get(ticket_id, 0.0))
+    if len(best) < limit and len(texts) == asked_for:
+        return None
+    return sorted(best.items(), key=lambda item: (-item[1], item[0]))[:limit]

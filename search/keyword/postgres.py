@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
-from search.keyword.hits import KeywordHit, covered
+from search.keyword.hits import KeywordHit, covered, tickets_of
 from search.keyword.reading import read
-from search.keyword.words import FEW, MAX_TERMS, Term
+from search.keyword.words import MAX_TERMS, Term
 
 # ts_rank knows how often a word stands in a text and how long the text is, but not how rare the word is, without
 # which a long query finds the common words (nDCG@10 of issues' titles 73.2 instead of 77.6). So each word is
@@ -21,21 +21,17 @@ _RANK = "30 * ts_rank('{0.33, 0.33, 0.5, 1}', d.terms, to_tsquery('search_words'
 
 
 def find_any(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
-    """The tickets in which any of the terms occurs, best first. Two queries."""
-    words, idf_of_unknown = _known([_query(term) for term in terms], include_comments)
+    """The tickets in which any of the terms occurs, best first. Two queries as a rule, at most three."""
+    words, information = _known(terms, include_comments)
     if not words:
         return []
-    idf = dict(words)
-    # Phrases say again what their words do.
-    information = sum(idf.get(_query(term), idf_of_unknown) for term in terms if len(term.words) == 1)
     return covered(_ranked(words, conditions_of(filters), limit, include_comments), information)
 
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
-    """The tickets with a text in which all of the terms occur, best first. Two queries."""
-    words, _ = _known([" & ".join(f"({_query(term)})" for term in terms)], include_comments)
-    hits = _ranked(words, conditions_of(filters), limit, include_comments) if words else []
-    return [KeywordHit(*hit) for hit in hits]
+    """The tickets with a text in which all of the terms occur, best first. One or two queries."""
+    words = [(" & ".join(f"({_query(term)})" for term in terms), 1.0)]
+    return [KeywordHit(*hit) for hit in _ranked(words, conditions_of(filters), limit, include_comments)]
 
 
 def match_any(terms: Sequence[Term]) -> str:
@@ -43,43 +39,56 @@ def match_any(terms: Sequence[Term]) -> str:
     return " | ".join(f"({_query(term)})" for term in terms)
 
 
-def _known(queries: Sequence[str], include_comments: bool) -> tuple[list[tuple[str, float]], float]:
-    """The queries that find something, rarest first, with their inverse document frequency, and that of others.
+def _known(terms: Sequence[Term], include_comments: bool) -> tuple[list[tuple[str, float]], float]:
+    """The terms that occur with their inverse document frequency, rarest first, at most ``MAX_TERMS``.
 
-    One query.
+    And what all words say together. One query.
     """
     sql = (
-        "SELECT w.query, (SELECT coalesce(MAX(id), 0) FROM search_documents), (SELECT COUNT(*) FROM search_documents d "
+        "SELECT (SELECT coalesce(MAX(id), 0) FROM search_documents), (SELECT COUNT(*) FROM search_documents d "
         f"WHERE d.terms @@ to_tsquery('search_words', w.query){_scope(include_comments)}) "
-        "FROM unnest(%s::text[]) AS w (query)"
+        "FROM unnest(%s::text[]) WITH ORDINALITY AS w (query, place) ORDER BY w.place"
     )
-    rows = read(sql, [list(queries)])
-    found = [(count, query, newest) for query, newest, count in rows if count]
-    # What is in most texts tells them not apart: asked for only where a query has nothing else.
-    counted = sorted([word for word in found if word[0] <= max(word[2] / 2, FEW)] or found)
-    words = [
-        # Ids rise, so the highest is no less than the number of texts.
-        (query, math.log(1 + (max(newest, count) - count + 0.5) / (count + 0.5)))
-        for count, query, newest in counted[:MAX_TERMS]
-    ]
-    return words, math.log(2 + 2 * rows[0][1]) if rows else 0.0
+    queries = [_query(term) for term in terms]
+    rows = read(sql, [queries])
+    # Ids rise, so the highest is no less than the number of texts.
+    newest = max(rows[0][0], *(count for _, count in rows))
+    idf = [math.log(1 + (newest - count + 0.5) / (count + 0.5)) for _, count in rows]
+    # Phrases say again what their words do.
+    information = sum(value for value, term in zip(idf, terms, strict=True) if len(term.words) == 1)
+    found = [word for word in zip(rows, queries, idf, terms, strict=True) if word[0][1]]
+    # Of what is in most texts, articles and the like only find where a query has nothing else.
+    telling = [word for word in found if not word[3].is_common or word[0][1] <= newest / 2] or found
+    ordered = sorted(telling, key=lambda word: word[:2])
+    return [(query, value) for _, query, value, _ in ordered[:MAX_TERMS]], information
 
 
 def _ranked(
     words: Sequence[tuple[str, float]], conditions: Conditions, limit: int, include_comments: bool
 ) -> list[tuple[str, float]]:
+    """The best tickets that pass the filters, with their scores. One query as a rule, at most two."""
+    given = [[query for query, _ in words], [idf for _, idf in words]]
+    scored = (
+        f"SELECT d.ticket_id, SUM(w.idf * {_RANK}) AS score FROM unnest(%s::text[], %s::float8[]) AS w (query, idf) "
+        f"JOIN search_documents d ON d.terms @@ to_tsquery('search_words', w.query){_scope(include_comments)}"
+    )
+    if not conditions.narrow:
+        # Nearly all pass: it is enough to look at the tickets of the best texts.
+        count = limit + limit // 4 + 10
+        sql = (
+            f"SELECT f.ticket_id, f.score, {conditions.sql} FROM "
+            f"({scored} GROUP BY d.id ORDER BY score DESC LIMIT %s) f JOIN tickets t ON t.id = f.ticket_id"
+        )
+        hits = tickets_of(read(sql, [*conditions.parameters, *given, count]), count, limit)
+        if hits is not None:
+            return hits
     asked = " AND ".join(filter(None, (conditions.sql, conditions.updated, conditions.tags)))
     sql = (
-        f"SELECT ticket_id, MAX(score) FROM (SELECT d.ticket_id, SUM(w.idf * {_RANK}) AS score "
-        "FROM unnest(%s::text[], %s::float8[]) AS w (query, idf) "
-        "JOIN search_documents d ON d.terms @@ to_tsquery('search_words', w.query) "
-        "JOIN tickets t ON t.id = d.ticket_id "
-        f"WHERE {asked}{_scope(include_comments)} GROUP BY d.id) texts "
-        "GROUP BY ticket_id ORDER BY 2 DESC, 1 LIMIT %s"
+        f"SELECT ticket_id, MAX(score) FROM ({scored} JOIN tickets t ON t.id = d.ticket_id "
+        f"WHERE {asked} GROUP BY d.id) texts GROUP BY ticket_id ORDER BY 2 DESC, 1 LIMIT %s"
     )
-    queries, weights = [query for query, _ in words], [idf for _, idf in words]
-    asked_for = (*conditions.parameters, *conditions.updated_parameters, *conditions.tag_parameters)
-    return [(ticket_id, score) for ticket_id, score in read(sql, [queries, weights, *asked_for, limit])]
+    values = (*conditions.parameters, *conditions.updated_parameters, *conditions.tag_parameters)
+    return [(ticket_id, score) for ticket_id, score in read(sql, [*given, *values, limit])]
 
 
 def _scope(include_comments: bool) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
-from search.keyword.hits import KeywordHit, covered
+from search.keyword.hits import KeywordHit, covered, tickets_of
 from search.keyword.reading import read
-from search.keyword.words import FEW, MAX_TERMS, Term
+from search.keyword.words import MAX_TERMS, Term
 
 # The weights of title, description, tags (as in the embedding) and comments. FTS5's own score is negative: the
 # lower, the better.
@@ -54,10 +54,10 @@ def _known(terms: Sequence[Term], scope: str) -> tuple[list[str], float]:
         for count, term in zip(counts, terms, strict=True)
         if len(term.words) == 1
     )
-    found = [(count, text) for count, text in zip(counts, quoted, strict=True) if count]
-    # What is in most texts tells them not apart: asked for only where a query has nothing else.
-    telling = [word for word in found if word[0] <= max(newest / 2, FEW)] or found
-    return [text for _, text in sorted(telling)[:MAX_TERMS]], information
+    found = [word for word in zip(counts, quoted, terms, strict=True) if word[0]]
+    # Of what is in most texts, articles and the like only find where a query has nothing else.
+    telling = [word for word in found if not word[2].is_common or word[0] <= newest / 2] or found
+    return [text for _, text, _ in sorted(telling, key=lambda word: word[:2])[:MAX_TERMS]], information
 
 
 def _ranked(match: str, conditions: Conditions, limit: int) -> list[tuple[str, float]]:
@@ -66,27 +66,12 @@ def _ranked(match: str, conditions: Conditions, limit: int) -> list[tuple[str, f
     texts = limit + limit // 4 + 10
     hits = None
     if not conditions.narrow:
-        hits = _tickets(_best(match, conditions, texts), texts, limit)
+        hits = tickets_of(_best(match, conditions, texts), texts, limit)
     if hits is None:
-        hits = _tickets(_best_passing(match, conditions, texts), texts, limit)
+        hits = tickets_of(_best_passing(match, conditions, texts), texts, limit)
     if hits is None:
-        hits = _tickets(_best_passing(match, conditions, -1), None, limit)
+        hits = tickets_of(_best_passing(match, conditions, -1), None, limit)
     return hits or []
-
-
-def _tickets(rows: list[tuple[str, float, bool]], texts: int | None, limit: int) -> list[tuple[str, float]] | None:
-    """Tickets by their best text, best first, ties by id; None where more texts than these would have to be looked at.
-
-    ``texts`` is how many were asked for: a text beyond them may score as much as the last.
-    """
-    certain = min(score for _, score, _ in rows) if len(rows) == texts else -1.0
-    best: dict[str, float] = {}
-    for ticket_id, score, passes in rows:
-        if passes and score > certain:
-            best[ticket_id] = max(score, best.get(ticket_id, 0.0))
-    if len(best) < limit and len(rows) == texts:
-        return None
-    return sorted(best.items(), key=lambda item: (-item[1], item[0]))[:limit]
 
 
 def _best(match: str, conditions: Conditions, texts: int) -> list[tuple[str, float, bool]]:
