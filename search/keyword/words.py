@@ -15,13 +15,14 @@ from dataclasses import dataclass
 MAX_TERMS = 24
 # Of a longer query so many are looked up, and the rarest of them asked for.
 MAX_CANDIDATES = 48
+# A word that no more texts than these have is asked for, whatever share of all they are.
+FEW = 100
 # What stands between two spaces is looked for as a phrase, too, up to so many words.
 MAX_PHRASE = 8
 # Only a short query is taken for an identifier.
 MAX_IDENTIFIER_WORDS, MAX_IDENTIFIER_LENGTH = 3, 200
 
-# In nearly every English text: looked for where they are not in most texts, since together they say a little, but
-# not worth showing.
+# In nearly every English text: looked for, since together they say a little, but not worth showing.
 _COMMON = frozenset(
     "a an and are as at be but by for from in is it not of on or that the this to was with".split()  # noqa: SIM905 - a list
 )
@@ -51,11 +52,6 @@ class Term:
     words: tuple[str, ...]
     prefix: bool = False
 
-    @property
-    def is_common(self) -> bool:
-        """Whether it says next to nothing by itself."""
-        return len(self.words) == 1 and self.words[0] in _COMMON
-
 
 def terms_of(query: str, *, prefix: bool = False) -> list[Term]:
     """What a query asks for, each once, in order, at most ``MAX_CANDIDATES``.
@@ -80,7 +76,7 @@ def terms_of(query: str, *, prefix: bool = False) -> list[Term]:
 
 def shown_of(terms: list[Term]) -> list[Term]:
     """Those of a query's terms whose occurrences are worth showing: all but the commonest words, if any is left."""
-    return [term for term in terms if not term.is_common] or terms
+    return [term for term in terms if len(term.words) > 1 or term.words[0] not in _COMMON] or terms
 
 
 def phrases_of(query: str) -> list[Term]:
