@@ -10,7 +10,7 @@ from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
 from search.keyword.hits import KeywordHit, covered, tickets_of
 from search.keyword.reading import read
-from search.keyword.words import FEW, MAX_TERMS, Term
+from search.keyword.words import MAX_TERMS, Term
 
 # ts_rank knows how often a word stands in a text and how long the text is, but not how rare the word is, without
 # which a long query finds the common words (nDCG@10 of issues' titles 73.2 instead of 77.6). So each word is
@@ -56,10 +56,12 @@ def _known(terms: Sequence[Term], include_comments: bool) -> tuple[list[tuple[st
     idf = [math.log(1 + (newest - count + 0.5) / (count + 0.5)) for _, count in rows]
     # Phrases say again what their words do.
     information = sum(value for value, term in zip(idf, terms, strict=True) if len(term.words) == 1)
-    found = [(count, query, value) for (_, count), query, value in zip(rows, queries, idf, strict=True) if count]
-    # What is in most texts tells them not apart: asked for only where a query has nothing else.
-    telling = [word for word in found if word[0] <= max(newest / 2, FEW)] or found
-    return [(query, value) for _, query, value in sorted(telling)[:MAX_TERMS]], information
+    counted = zip((count for _, count in rows), queries, idf, terms, strict=True)
+    found = [word for word in counted if word[0]]
+    # What tells texts not apart is asked for only where a query has nothing else.
+    telling = [word for word in found if word[3].tells(word[0], newest)] or found
+    ordered = sorted(telling, key=lambda word: word[:2])
+    return [(query, value) for _, query, value, _ in ordered[:MAX_TERMS]], information
 
 
 def _ranked(

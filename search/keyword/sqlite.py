@@ -10,7 +10,7 @@ from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
 from search.keyword.hits import KeywordHit, covered, tickets_of
 from search.keyword.reading import read
-from search.keyword.words import FEW, MAX_TERMS, Term
+from search.keyword.words import MAX_TERMS, Term
 
 # The weights of title, description, tags (as in the embedding) and comments. FTS5's own score is negative: the
 # lower, the better.
@@ -54,10 +54,10 @@ def _known(terms: Sequence[Term], scope: str) -> tuple[list[str], float]:
         for count, term in zip(counts, terms, strict=True)
         if len(term.words) == 1
     )
-    found = [(count, text) for count, text in zip(counts, quoted, strict=True) if count]
-    # What is in most texts tells them not apart: asked for only where a query has nothing else.
-    telling = [word for word in found if word[0] <= max(newest / 2, FEW)] or found
-    return [text for _, text in sorted(telling)[:MAX_TERMS]], information
+    found = [(count, text, term) for count, text, term in zip(counts, quoted, terms, strict=True) if count]
+    # What tells texts not apart is asked for only where a query has nothing else.
+    telling = [word for word in found if word[2].tells(word[0], newest)] or found
+    return [text for _, text, _ in sorted(telling, key=lambda word: word[:2])[:MAX_TERMS]], information
 
 
 def _ranked(match: str, conditions: Conditions, limit: int) -> list[tuple[str, float]]:
