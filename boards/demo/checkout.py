@@ -8,7 +8,8 @@ from pathlib import Path
 from django.conf import settings
 
 from boards.demo.content import CommitRule
-from gitlinks.repository import Commit, RepositoryUnreadable, lies_within, read_commits
+from gitlinks.git import RepositoryUnreadable
+from gitlinks.repository import Commit, lies_within, read_commits
 
 NEWEST = 300
 PER_TICKET = 10

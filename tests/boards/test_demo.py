@@ -14,8 +14,9 @@ from django.db.models import Count
 from boards.demo import checkout
 from boards.demo.content import CommitRule, read_boards
 from boards.demo.layout import Demo, demo_lay_out
+from gitlinks.git import RepositoryUnreadable
 from gitlinks.models import TicketCommit
-from gitlinks.repository import RepositoryUnreadable, lies_within, read_commits
+from gitlinks.repository import lies_within, read_commits
 from tickets.access import authenticate_token
 from tickets.models import Agent, Event, StatusPeriod, Ticket, TicketComment, Workflow
 from tickets.schemas.tickets import CreateTicket, NextTicket

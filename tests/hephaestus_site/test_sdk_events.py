@@ -108,6 +108,7 @@ async def test_a_cancelled_wait_misses_nothing(shop: Place, client: Client) -> N
 
 
 def test_closing_from_another_thread_ends_the_iteration(client: Client) -> None:
+    create(client)
     stream = client.events(WORKFLOW, since=0)
     next(stream)
     ended = threading.Event()
