@@ -13,6 +13,7 @@ from pathlib import Path
 from gitlinks import git
 
 MAX_FILES = 300
+MAX_ALTERNATES = 10_000  # bytes
 
 # Each field ends with NUL, which no part of a commit can hold.
 _FIELDS = ("%H", "%an", "%ae", "%ct", "%B")
@@ -39,14 +40,35 @@ class Commit:
 
 
 def lies_within(folder: Path, root: Path) -> bool:
-    """Whether a checkout and the repository behind it (of a worktree: elsewhere) lie below ``root``."""
+    """Whether a checkout, the repository behind it (of a worktree: elsewhere) and its objects lie below ``root``."""
     if not folder.resolve().is_relative_to(root):
         return False
+    asked = ("--git-dir", "--git-common-dir", "--git-path", "objects")
     try:
-        said = git.run(folder, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir")
-    except git.RepositoryUnreadable:
+        said = git.run(folder, "rev-parse", "--path-format=absolute", *asked)
+        git_dir, common_dir, objects = (Path(line) for line in os.fsdecode(said).splitlines())
+        places = [git_dir, common_dir, common_dir / "config", *_object_folders(objects)]
+        return all(place.resolve().is_relative_to(root) for place in places)
+    except (git.RepositoryUnreadable, ValueError, OSError, RuntimeError):
+        # ValueError: a name with a line break in it.
         return False
-    return all(Path(line).resolve().is_relative_to(root) for line in os.fsdecode(said).splitlines())
+
+
+def _object_folders(objects: Path) -> Iterator[Path]:
+    """Where git finds the objects of a repository, those that it borrows from others among them."""
+    waiting, seen = [objects], set()
+    while waiting:
+        folder = waiting.pop()
+        if folder in seen:
+            continue
+        seen.add(folder)
+        yield from (folder, folder / "pack", folder / "info")
+        borrowed = folder / "info" / "alternates"
+        if borrowed.is_file():
+            said = borrowed.read_bytes()
+            if len(said) > MAX_ALTERNATES or b'"' in said:
+                raise ValueError("alternates too long, or quoted as git alone reads them")
+            waiting += [folder / line for line in os.fsdecode(said).split("\n") if line and not line.startswith("#")]
 
 
 def read_commits(folder: Path, *, limit: int) -> list[Commit]:
