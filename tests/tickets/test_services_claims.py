@@ -148,16 +148,38 @@ def test_a_second_claim_of_the_holder_prolongs_and_keeps_the_token(world: World,
 def test_an_expired_lease_is_free_to_the_instant(world: World, clock: Clock, waited: float, free: bool) -> None:
     ticket = world.ticket()
     world.do(TICKET_CLAIM, ticket, lease_seconds=10)
-    world.do(TICKET_ASSIGN, ticket)
     clock.wait(waited)
     if not free:
         assert next_key(world, by=world.other) is None
         return
     assert world.do(TICKET_NEXT, by=world.other).fencing_token == 2
+    assert Ticket.objects.get(pk=ticket.pk).assigned_agent_id == world.other.id
     lost = Claim.objects.get(ticket=ticket, fencing_token=1)
     assert (lost.end_reason, lost.ended_at) == ("expired", lost.expires_at)
     changes = [change for change, *_ in world.history(ticket)]
     assert changes[-3:] == ["released", "assigned", "claimed"]
+
+
+@pytest.mark.parametrize("operation", [TICKET_CLAIM, TICKET_NEXT])
+def test_what_a_dead_agent_was_given_is_free_when_its_lease_ends(world: World, clock: Clock, operation: Any) -> None:
+    ticket = world.ticket(assigned_agent_id=world.agent.id)
+    world.do(TICKET_CLAIM, ticket, lease_seconds=10)
+    clock.wait(10)
+    about = (ticket,) if operation is TICKET_CLAIM else ()
+    assert world.do(operation, *about, by=world.other).lease_agent_id == world.other.id
+    assert Ticket.objects.get(pk=ticket.pk).assigned_agent_id == world.other.id
+
+
+def test_a_lease_that_ended_frees_nothing_that_was_given_to_a_third(world: World, clock: Clock) -> None:
+    ticket = world.ticket()
+    third = make_agent(world.workflow)
+    world.do(TICKET_CLAIM, ticket, lease_seconds=10)
+    world.do(TICKET_ASSIGN, ticket, assigned_agent_id=third.id)
+    clock.wait(10)
+    assert next_key(world, by=world.other) is None
+    with pytest.raises(Conflict):
+        world.do(TICKET_CLAIM, ticket, by=world.other)
+    assert world.do(TICKET_NEXT, by=world.other).reasons == {"assigned_to_others": 1}
 
 
 def test_a_lease_does_not_stop_the_writes_of_others(world: World) -> None:

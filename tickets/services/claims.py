@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from tickets.access import Actor, workflow_for
@@ -31,7 +31,8 @@ def ready_tickets(workflow: Workflow, agent_id: str, now: datetime) -> QuerySet[
     """Tickets that this agent could start on, best first: by priority, then rank, then age."""
     return Ticket.objects.filter(
         Q(lease_expires_at=None) | Q(lease_expires_at__lte=now),
-        Q(assigned_agent=None) | Q(assigned_agent=agent_id),
+        # Whoever let its lease run out let go of the ticket too: nobody else could take up what a dead agent held.
+        Q(assigned_agent=None) | Q(assigned_agent=agent_id) | Q(assigned_agent=F("lease_agent")),
         workflow=workflow,
         status__in=board_of(workflow).statuses("queue"),
         is_blocked=False,
@@ -136,7 +137,7 @@ def why_nothing_is_ready(actor: Actor, workflow: Workflow) -> dict[str, int]:
         "blocked": queued.filter(is_blocked=True).count(),
         "pending_review": queued.filter(approval_status=ApprovalStatus.PENDING).count(),
         "leased": queued.filter(lease_expires_at__gt=now).count(),
-        "assigned_to_others": others.count(),
+        "assigned_to_others": others.exclude(assigned_agent=F("lease_agent"), lease_expires_at__lte=now).count(),
     }
     return {name: count for name, count in reasons.items() if count}
 
@@ -165,7 +166,7 @@ def _pick(unit: Unit, ready: QuerySet[Ticket], lease_seconds: int) -> str | None
 
 
 def _record_claim(unit: Unit, ticket: Ticket) -> None:
-    _end_expired(unit, ticket)
+    lost_by = _end_expired(unit, ticket)
     assert ticket.lease_expires_at is not None
     Claim.objects.create(
         ticket=ticket,
@@ -175,7 +176,7 @@ def _record_claim(unit: Unit, ticket: Ticket) -> None:
         heartbeat_at=unit.now,
         expires_at=ticket.lease_expires_at,
     )
-    if ticket.assigned_agent_id is None:
+    if ticket.assigned_agent_id in (None, lost_by):
         assignee_set(unit, ticket, unit.actor.agent_id)
     unit.record(
         ticket,
@@ -192,11 +193,11 @@ def _record_claim(unit: Unit, ticket: Ticket) -> None:
     )
 
 
-def _end_expired(unit: Unit, ticket: Ticket) -> None:
-    """Close the claim that ran out without a release, so that it is known as lost."""
+def _end_expired(unit: Unit, ticket: Ticket) -> str | None:
+    """Close the claim that ran out without a release, so that it is known as lost. Returns whose it was."""
     lost = Claim.objects.filter(ticket=ticket, ended_at=None).first()
     if lost is None:
-        return
+        return None
     lost.ended_at, lost.end_reason = lost.expires_at, ClaimEnd.EXPIRED
     lost.save(update_fields=["ended_at", "end_reason"])
     unit.record(
@@ -207,6 +208,7 @@ def _end_expired(unit: Unit, ticket: Ticket) -> None:
         metadata={"reason": ClaimEnd.EXPIRED.value, "fencing_token": lost.fencing_token},
     )
     unit.emit("ticket_released", ticket, lease_agent_id=lost.agent_id, reason=ClaimEnd.EXPIRED.value)
+    return lost.agent_id
 
 
 def _is_live(unit: Unit, ticket: Ticket) -> bool:
@@ -226,7 +228,7 @@ def _require_claimable(unit: Unit, ticket: Ticket) -> None:
                 "lease_expires_at": ticket.lease_expires_at.isoformat() if ticket.lease_expires_at else None,
             },
         )
-    if ticket.assigned_agent_id not in (None, unit.actor.agent_id):
+    if ticket.assigned_agent_id not in (None, unit.actor.agent_id, ticket.lease_agent_id):
         raise Conflict(
             f"{ticket.key} is assigned to {ticket.assigned_agent_id!r}.",
             extra={"current_version": ticket.version, "assigned_agent_id": ticket.assigned_agent_id},
