@@ -5,7 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from gitlinks.working_models import CommitScan, Worktree
 from tickets.models import Agent, Ticket
+
+__all__ = ["CommitScan", "LinkMethod", "TicketCommit", "Worktree"]
 
 
 class LinkMethod(models.TextChoices):

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from gitlinks.models import CommitScan, Worktree
 from gitlinks.repository import Commit
 from gitlinks.services import commit_link
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
@@ -79,6 +80,11 @@ def fill(agent: AgentWithToken, count: int = 1) -> None:
             commit_link(unit, row, commit)
         Task.objects.create(id=f"task-{ticket.id}", workflow_id=ticket.workflow_id, ticket=ticket,
                             created_by_agent_id=agent.id, description="d")  # fmt: skip
+        where = {"workflow_id": ticket.workflow_id, "repository": f"/repositories/x/{ticket.id}"}
+        CommitScan.objects.create(**where)
+        Worktree.objects.create(
+            **where, id=f"worktree-{ticket.id}"[:60], task_id=f"task-{ticket.id}", agent_id=agent.id
+        )
         IdempotencyRecord.objects.create(agent_id=agent.id, key=ticket.id, operation="x", request_hash="x", answer={})
         InboxPosition.objects.get_or_create(agent_id=agent.id, workflow_id=ticket.workflow_id)
         other = make_workflow(board={**BOARD, "settings": {"ticket_human_review": True}})
