@@ -7,6 +7,7 @@ the model's window. Comments, once there are any, are one more passage.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -28,7 +29,7 @@ _SPACE = re.compile(r"\s+")
 Embed = Callable[[Sequence[str]], Vectors]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Content:
     """What is embedded of a ticket. ``comments`` are the newest five, newest first."""
 
@@ -42,7 +43,7 @@ class Content:
         """Of all that is embedded: equal hashes, equal vectors."""
         return _digest([self.title, self.description, self.tags, self.comments])
 
-    @property
+    @functools.cached_property
     def text_hash(self) -> str:
         """Of title and description, however they are spaced and cased."""
         return _digest([normalised(self.title), normalised(self.description)])

@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
-from django.db.models import Field, Model
+from django.db.models import CharField, Field, Model, TextField
 
 from tickets.statements import Statement, run_all
+
+_TEXTS = (CharField, TextField)
 
 
 class Writes:
@@ -68,7 +70,14 @@ def insert(rows: Sequence[Model]) -> None:
 
 
 def _values(row: Model, fields: Iterable[Field[Any, Any]], database: Any) -> list[Any]:
-    return [field.get_db_prep_save(getattr(row, field.attname), database) for field in fields]
+    values = []
+    for field in fields:
+        value = getattr(row, field.attname)
+        # What the drivers take as it is: asking the field would return it, which is most of what is written.
+        if value is not None and not (isinstance(field, _TEXTS) and type(value) is str):
+            value = field.get_db_prep_save(value, database)
+        values.append(value)
+    return values
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from search.services.records import notes
 from tickets.access import Actor, workflow_for
 from tickets.models import Role, Ticket, Workflow
 from tickets.ports import Draft, PreparedTicket
+from tickets.prepared import Mark, Reading, marks, numbered
 from tickets.schemas.tickets import SimilarTicket
 from tickets.unit import Unit
 
@@ -65,7 +67,9 @@ class SearchIndex:
     def add(self, *, unit: Unit, ticket: Ticket, prepared: PreparedTicket | None) -> bool:
         known = cast("Prepared | None", prepared)
         content = Content(ticket.title, ticket.description, tuple(ticket.tags))
-        embedded = known.embedded if known is not None and known.content == content else None
+        embedded = None
+        if known is not None and known.content == content:
+            content, embedded = known.content, known.embedded
         embedding_insert(unit=unit, ticket_id=ticket.id, content=content, embedded=embedded)
         if known is not None and known.similar and known.similar[0]["relation_type"] == "duplicate":
             unit.writes.insert([_warning(unit.actor, unit.workflow.id, known.similar[0], DuplicateOutcome.CREATED)])
@@ -116,22 +120,19 @@ def _similar(
     limit: int = SHOWN,
 ) -> list[dict[str, Any]]:
     """Tickets alike, best first. Equal text is 1.0, whether or not there are vectors."""
-    scores: dict[str, float] = {}
+    # The oldest are what a further one would repeat.
+    values = {"workflow_id": workflow.id, "text_hash": content.text_hash}
+    same = _same_text().run(values, limit=limit + len(exclude))
+    known = {row[0]: row for row in same if row[0] not in exclude}
+    scores = dict.fromkeys(known, 1.0)
     if embedded is not None:
         filters = Filters(workflow_id=workflow.id, exclude=exclude)
-        try:
+        with suppress(SearchPartDown):
             near = nearest_to_vector(workflow, embedded.vector, filters, max(CANDIDATES, limit * 2))
-        except SearchPartDown:
-            near = []
-        scores = text_scores(embedded.text_vector, [hit.ticket_id for hit in near])
-    same = TicketEmbedding.objects.filter(workflow_id=workflow.id, text_hash=content.text_hash)
-    # The oldest are what a further one would repeat.
-    equal = same.exclude(pk__in=exclude).order_by("ticket__number").values_list("pk", flat=True)[:limit]
-    scores |= dict.fromkeys(equal, 1.0)
+            scores = text_scores(embedded.text_vector, [hit.ticket_id for hit in near]) | scores
     floor = provider().thresholds.floor
     best = sorted(((s, i) for i, s in scores.items() if s >= floor), key=lambda pair: (-pair[0], pair[1]))
-    rows = Ticket.objects.filter(pk__in=[i for _, i in best], workflow_id=workflow.id, approval_status__in=VISIBLE)
-    known = {row[0]: row for row in rows.values_list("pk", "key", "title", "status")}
+    known |= _rows(workflow.id, [ticket_id for _, ticket_id in best if ticket_id not in known])
     return [
         {
             "ticket_id": ticket_id,
@@ -144,6 +145,32 @@ def _similar(
         for score, ticket_id in best
         if ticket_id in known
     ]
+
+
+@functools.cache
+def _same_text() -> Reading:
+    workflow_id: Any = Mark("workflow_id")
+    rows = TicketEmbedding.objects.filter(
+        workflow_id=workflow_id, text_hash=Mark("text_hash"), ticket__approval_status__in=VISIBLE
+    )
+    return Reading(rows.order_by("ticket__number").values_list("pk", "ticket__key", "ticket__title", "ticket__status"))
+
+
+@functools.cache
+def _tickets_by_id(count: int) -> Reading:
+    workflow_id: Any = Mark("workflow_id")
+    rows = Ticket.objects.filter(pk__in=marks("id", count), workflow_id=workflow_id, approval_status__in=VISIBLE)
+    return Reading(rows.values_list("pk", "key", "title", "status"))
+
+
+def _rows(workflow_id: str, ticket_ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Ticket id → (id, key, title, status) of those that are visible."""
+    if not ticket_ids:
+        return {}
+    # Few sizes, so that few statements are compiled.
+    padded = [*ticket_ids, *[ticket_ids[-1]] * (-len(ticket_ids) % CANDIDATES)]
+    rows = _tickets_by_id(len(padded)).rows(workflow_id=workflow_id, **numbered("id", padded))
+    return {row[0]: row for row in rows}
 
 
 def _warning(actor: Actor, workflow_id: str, candidate: dict[str, Any], outcome: DuplicateOutcome) -> DuplicateWarning:
