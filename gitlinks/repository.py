@@ -1,4 +1,4 @@
-"""Reads commits of a local repository."""
+"""Reads commits of a local repository: which there are, who made them, what they touch."""
 
 from __future__ import annotations
 
@@ -14,16 +14,24 @@ from gitlinks import git
 
 MAX_FILES = 300
 MAX_ALTERNATES = 10_000  # bytes
+SHA_LENGTHS = (40, 64)
 
 # Each field ends with NUL, which no part of a commit can hold.
-_FIELDS = ("%H", "%an", "%ae", "%ct", "%B")
+_FIELDS = ("%H", "%P", "%an", "%ae", "%ct", "%B")
 _FORMAT = "".join(f"{field}%x00" for field in _FIELDS)
-_COUNTS = re.compile(r"\n?(\d+|-)\t(\d+|-)\t(.+)", re.DOTALL)
+_COUNTS = re.compile(r"\n?(\d+|-)\t(\d+|-)\t(.*)", re.DOTALL)
+_NEVER = datetime.fromtimestamp(0, UTC)
+# What a commit's changes are counted by, wherever they are. Without the limit, thousands of new and old files are
+# compared each with each.
+RENAMES = ("--find-renames", "--find-copies", "-l1000")
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit as it stands in the repository. Counts leave binary files out, as git does."""
+    """A commit as it stands in the repository. Counts leave binary files out, as git does.
+
+    ``files`` are whole paths; of a renamed one the new. Of a merge, they are what it brings to its first parent.
+    """
 
     sha: str
     author_name: str
@@ -33,6 +41,7 @@ class Commit:
     insertions: int
     deletions: int
     files: tuple[str, ...]
+    parents: tuple[str, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -71,15 +80,43 @@ def _object_folders(objects: Path) -> Iterator[Path]:
             waiting += [folder / line for line in os.fsdecode(said).split("\n") if line and not line.startswith("#")]
 
 
+def find_shas(folder: Path, digits: str) -> list[str]:
+    """Whole shas of the commits that begin with these hexadecimal digits (4 or more, in lower case), sorted.
+
+    One git process, two for an abbreviation. A branch of such a name is not meant. Raises RepositoryUnreadable.
+    """
+    objects = digits
+    if len(digits) not in SHA_LENGTHS:
+        objects = git.run(folder, "rev-parse", f"--disambiguate={digits}").decode()
+    said = git.run(
+        folder, "cat-file", "--batch-check=%(objectname) %(objecttype)", "--buffer", given=f"{objects}\n".encode()
+    )
+    found = (line.split(" ") for line in said.decode().splitlines())
+    return sorted(sha for sha, kind in found if kind == "commit")
+
+
+def read_commit(folder: Path, sha: str) -> Commit:
+    """The commit of that whole sha, with its files. One git process. Raises RepositoryUnreadable."""
+    return _log(folder, "--no-walk", "--numstat", "--diff-merges=first-parent", at=sha)[0]
+
+
+def read_head(folder: Path, sha: str) -> Commit:
+    """The same without looking at what it changed: ``files`` is empty and nothing is counted."""
+    return _log(folder, "--no-walk", "--no-patch", at=sha)[0]
+
+
 def read_commits(folder: Path, *, limit: int) -> list[Commit]:
     """The newest commits reachable from HEAD, newest first, merges without files.
 
     One git process. Raises RepositoryUnreadable.
     """
+    return _log(folder, f"--max-count={limit}", "--numstat", at="HEAD")
+
+
+def _log(folder: Path, *options: str, at: str) -> list[Commit]:
     output = git.run(
-        folder, "log", f"--max-count={limit}", f"--format={_FORMAT}", "--numstat", "-z", "--no-renames",
-        "--no-ext-diff", "--no-textconv", "--no-show-signature", "--no-color", "--encoding=UTF-8",
-        "--end-of-options", "HEAD", "--",
+        folder, "log", *options, f"--format={_FORMAT}", "-z", *RENAMES, "--no-ext-diff", "--no-textconv",
+        "--no-show-signature", "--no-color", "--no-relative", "--encoding=UTF-8", "--end-of-options", at, "--",
     )  # fmt: skip
     return list(_parse(output.decode("utf-8", "replace")))
 
@@ -89,21 +126,34 @@ def _parse(text: str) -> Iterator[Commit]:
     parts = iter(text.split("\x00"))
     part = next(parts)
     while part:
-        sha, (name, email, seconds, message) = part, itertools.islice(parts, len(_FIELDS) - 1)
+        sha, (parents, name, email, seconds, message) = part, itertools.islice(parts, len(_FIELDS) - 1)
         files = []
         # Between a commit and its files, and after them, git may put a NUL more.
         part = next(parts, "") or next(parts, "")
         while counts := _COUNTS.fullmatch(part):
-            files.append(counts.groups())
+            added, removed, path = counts.groups()
+            if not path:
+                # Renamed or copied: the old and the new path follow.
+                _, path = next(parts), next(parts)
+            files.append((added, removed, path))
             part = next(parts, "")
         part = part or next(parts, "")
         yield Commit(
             sha=sha.strip(),
+            parents=tuple(parents.split()),
             author_name=name,
             author_email=email,
-            committed_at=datetime.fromtimestamp(int(seconds), UTC),
+            committed_at=_moment(seconds),
             message=message.strip("\n"),
             insertions=sum(int(added) for added, _, _ in files if added != "-"),
             deletions=sum(int(removed) for _, removed, _ in files if removed != "-"),
             files=tuple(path for _, _, path in files),
         )
+
+
+def _moment(seconds: str) -> datetime:
+    """Seconds since 1970 as a commit has them: anybody can write one with none, or beyond any calendar."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return _NEVER
