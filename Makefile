@@ -60,6 +60,10 @@ format: dev ## Format code and templates
 bench: dev ## Measure speed (ARGS="…")
 	@$(bin)/python -m tests.bench $(ARGS)
 
+.PHONY: race
+race: dev ## Let many agents write at once, and check that nothing is lost (ARGS="--database postgres")
+	@$(bin)/python -m tests.race race $(ARGS)
+
 .PHONY: lock
 lock: dev ## Renew the locks from requirements/*.in (ARGS=--upgrade)
 	$(lock) requirements/runtime.in --output-file requirements/runtime.txt $(ARGS)
