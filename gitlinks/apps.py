@@ -10,6 +10,7 @@ class GitlinksConfig(AppConfig):
 
     def ready(self) -> None:
         from gitlinks.selectors import StoredCommits
+        from gitlinks.services import CommitLinking
         from tickets import ports
 
-        ports.register(commit_source=StoredCommits())
+        ports.register(commits=CommitLinking(), commit_source=StoredCommits())

@@ -19,12 +19,15 @@ class LinkMethod(models.TextChoices):
 
 
 class TicketCommit(models.Model):
-    """A commit that belongs to a ticket. The same commit links once per ticket."""
+    """A commit that belongs to a ticket. The same commit links once per ticket.
+
+    ``verified``: a repository of the workflow held it when it was linked. Of others there is only what the caller said.
+    """
 
     id = models.CharField(primary_key=True, max_length=60)
     ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="commits", db_index=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
-    commit_sha = models.CharField(max_length=40)
+    commit_sha = models.CharField(max_length=64)
     commit_message = models.TextField()
     commit_timestamp = models.DateTimeField()
     author_name = models.CharField(max_length=300, blank=True, default="")
@@ -34,6 +37,7 @@ class TicketCommit(models.Model):
     files_list = models.JSONField(default=list, blank=True)
     linked_at = models.DateTimeField(default=timezone.now)
     link_method = models.CharField(max_length=50, choices=LinkMethod, default=LinkMethod.MANUAL)
+    verified = models.BooleanField(default=True)
 
     class Meta:
         db_table = "ticket_commits"

@@ -38,4 +38,5 @@ def commit_detail(link: TicketCommit) -> CommitDetail:
         agent_id=link.agent_id,
         linked_at=utc_text(link.linked_at),
         link_method=link.link_method,
+        verified=link.verified,
     )

@@ -126,9 +126,11 @@ _t, _c, _w, _d = ticket_schemas, comment_schemas, workflow_schemas, directory_sc
 
 TICKET_CREATE = _named(tickets.ticket_create, _t.CreateTicket, _t.TicketCreated, tickets.ticket_create_prepare)
 TICKET_UPDATE = _named(tickets.ticket_update, _t.UpdateTicket, _t.TicketUpdated)
-TICKET_CHANGE_STATUS = _named(status.ticket_change_status, _t.ChangeTicketStatus, _t.TicketStatusChanged)
+TICKET_CHANGE_STATUS = _named(
+    status.ticket_change_status, _t.ChangeTicketStatus, _t.TicketStatusChanged, status.ticket_change_status_prepare
+)
 TICKET_MOVE = _named(status.ticket_move, _t.MoveTicket, TicketAnswer)
-TICKET_RESOLVE = _named(status.ticket_resolve, _t.ResolveTicket, _t.TicketResolved)
+TICKET_RESOLVE = _named(status.ticket_resolve, _t.ResolveTicket, _t.TicketResolved, status.ticket_resolve_prepare)
 TICKET_REOPEN = _named(status.ticket_reopen, _t.ReopenTicket, _t.TicketStatusChanged)
 TICKET_ASSIGN = _named(assignment.ticket_assign, _t.AssignTicket, TicketAnswer)
 TICKET_BLOCK = _named(blocking.ticket_block, _t.BlockTicket, _t.TicketBlockingChanged)
@@ -157,7 +159,12 @@ COMMENT_DELETE = _named(comments.comment_delete, _c.DeleteComment, _c.CommentAns
 COMMENT_REACT = _named(comments.comment_react, _c.ReactToComment, _c.ReactionAnswer)
 
 TASK_CREATE = _named(tasks.task_create, task_schemas.CreateTask, task_schemas.TaskAnswer)
-TASK_UPDATE_STATUS = _named(tasks.task_update_status, task_schemas.UpdateTaskStatus, task_schemas.TaskStatusUpdated)
+TASK_UPDATE_STATUS = _named(
+    tasks.task_update_status,
+    task_schemas.UpdateTaskStatus,
+    task_schemas.TaskStatusUpdated,
+    tasks.task_update_status_prepare,
+)
 TASK_GET = _named(task_selectors.task_get, task_schemas.GetTask, task_schemas.TaskAnswer)
 TASK_LIST = _named(task_selectors.task_list, task_schemas.ListTasks, task_schemas.TaskList)
 VALIDATION_REVIEW_GIVE = _named(

@@ -65,14 +65,18 @@ class TicketIndex(Protocol):
         """Count that a result of a search was opened."""
 
 
+class PreparedLink(Protocol):
+    """A commit that was read and can be linked."""
+
+    def link(self, *, unit: Unit, ticket: Ticket) -> bool:
+        """Write the link (``manual``) inside the unit's transaction. False, and nothing changed, where it is there."""
+
+
 class CommitLinks(Protocol):
     """Ties commits to tickets; owned by ``gitlinks``."""
 
-    def check(self, *, workflow: Workflow, commit_sha: str) -> None:
-        """Raise NotFound or Invalid where the commit cannot be linked. Called outside any transaction."""
-
-    def link(self, *, unit: Unit, ticket: Ticket, commit_sha: str, method: str) -> None:
-        """Write the link inside the unit's transaction."""
+    def prepare(self, *, workflow: Workflow, commit_sha: str) -> PreparedLink:
+        """Read the commit. Raises NotFound or Invalid where there is none. Called outside any transaction."""
 
 
 class PreparedMerge(Protocol):

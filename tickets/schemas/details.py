@@ -65,7 +65,7 @@ class HistoryEntry(TypedDict):
 
 
 class CommitDetail(TypedDict):
-    """A commit that is linked to a ticket."""
+    """A commit that is linked to a ticket. Unless ``verified``, no repository held it: it is what the caller said."""
 
     commit_sha: str
     commit_message: str
@@ -78,6 +78,7 @@ class CommitDetail(TypedDict):
     agent_id: str
     linked_at: str
     link_method: str
+    verified: bool
 
 
 class RelatedTicketInfo(TypedDict):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from tickets.errors import Invalid
 from tickets.schemas.base import Answer, ListOfIds, Priority, TicketAnswer, TicketWriteRequest, Timestamp, WriteRequest
@@ -38,6 +39,15 @@ def _distinct(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
+def _hexadecimal(value: Any) -> Any:
+    if isinstance(value, str):
+        value = value.strip()
+        if not re.fullmatch("[0-9a-fA-F]{4,64}", value):
+            raise ValueError("takes 4 to 64 hexadecimal digits of a commit, no name of a branch or a tag")
+        return value.lower()
+    return value
+
+
 def trimmed(min_length: int, max_length: int) -> StringConstraints:
     """Constraints on a text whose outer white space does not count and is not kept."""
     return StringConstraints(strip_whitespace=True, min_length=min_length, max_length=max_length)
@@ -53,7 +63,11 @@ Minutes = Annotated[int, Field(ge=0, le=10_000_000)]
 Slug = Annotated[str, trimmed(1, 50)]
 AgentId = Annotated[str, Field(min_length=1, max_length=100)]
 LongEnoughComment = Annotated[str, trimmed(COMMENT_MIN, COMMENT_MAX)]
-CommitSha = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{4,40}$", description="Hexadecimal, 4 to 40 digits.")]
+CommitSha = Annotated[
+    str,
+    BeforeValidator(_hexadecimal),
+    Field(pattern=r"^[0-9a-fA-F]{4,64}$", description="Hexadecimal: the whole sha, or 4 digits of it and more."),
+]
 
 
 class TicketFields(BaseModel):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from tickets import ports
-from tickets.access import Actor, find_ticket, workflow_for
+from tickets.access import Actor, find_ticket
 from tickets.errors import Conflict, Invalid
 from tickets.models import AgentKind, Role, Ticket
 from tickets.schemas.base import TicketAnswer
@@ -27,9 +30,18 @@ def ticket_change_status(*, actor: Actor, request: ChangeTicketStatus) -> Ticket
     """Move a ticket to another column; to the one it is in changes nothing.
 
     Raises Blocked, PendingReview, TransitionNotAllowed, WipLimit, and Invalid for an unknown column or a
-    comment that the board requires.
+    comment that the board requires; NotFound for a commit that no repository of the workflow has.
     """
-    _check_commit(actor, request.ticket_id, request.commit_sha)
+    return ticket_change_status_prepare(actor=actor, request=request)()
+
+
+def ticket_change_status_prepare(*, actor: Actor, request: ChangeTicketStatus) -> Callable[[], TicketStatusChanged]:
+    """Read the commit, if one is named; returns what then moves the ticket."""
+    commit = _read_commit(actor, request.ticket_id, request.commit_sha)
+    return functools.partial(_change_status, actor, request, commit)
+
+
+def _change_status(actor: Actor, request: ChangeTicketStatus, commit: ports.PreparedLink | None) -> TicketStatusChanged:
     with open_ticket(
         actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
     ) as (unit, ticket):
@@ -48,7 +60,8 @@ def ticket_change_status(*, actor: Actor, request: ChangeTicketStatus) -> Ticket
             assignee_set(unit, ticket, actor.agent_id)
         freed = lifecycle.enter_column(unit, ticket, target, rank=rank)
         _comment(unit, ticket, request.comment, "status_change")
-        _link_commit(unit, ticket, request.commit_sha)
+        if commit is not None:
+            commit.link(unit=unit, ticket=ticket)
     return _status_answer(ticket, origin, f"{ticket.key} moved from {origin} to {target}.", warnings, freed)
 
 
@@ -74,16 +87,25 @@ def ticket_resolve(*, actor: Actor, request: ResolveTicket) -> TicketResolved:
     """Resolve a ticket, move it to the board's resolved column, and unblock what waited for it.
 
     Neither transitions nor WIP limits apply. Resolving a resolved ticket changes nothing.
-    Raises Blocked and PendingReview.
+    Raises Blocked and PendingReview, and NotFound for a commit that no repository of the workflow has.
     """
-    _check_commit(actor, request.ticket_id, request.commit_sha)
+    return ticket_resolve_prepare(actor=actor, request=request)()
+
+
+def ticket_resolve_prepare(*, actor: Actor, request: ResolveTicket) -> Callable[[], TicketResolved]:
+    """Read the commit, if one is named; returns what then resolves the ticket."""
+    commit = _read_commit(actor, request.ticket_id, request.commit_sha)
+    return functools.partial(_resolve, actor, request, commit)
+
+
+def _resolve(actor: Actor, request: ResolveTicket, commit: ports.PreparedLink | None) -> TicketResolved:
     with open_ticket(
         actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
     ) as (unit, ticket):
         already = ticket.is_resolved
         freed = [] if already else resolve_in_unit(unit, ticket, request.resolution_comment)
-        if not already:
-            _link_commit(unit, ticket, request.commit_sha)
+        if commit is not None and not already:
+            commit.link(unit=unit, ticket=ticket)
     return TicketResolved(
         message=f"{ticket.key} was resolved already." if already else f"{ticket.key} resolved.",
         ticket_id=ticket.id,
@@ -165,13 +187,8 @@ def _comment(unit: Unit, ticket: Ticket, text: str | None, comment_type: str) ->
         unit.comment(ticket, text, comment_type, mentions=find_mentions(unit.actor, unit.workflow.id, text))
 
 
-def _check_commit(actor: Actor, ticket_id: str, commit_sha: str | None) -> None:
-    if commit_sha:
-        ticket = find_ticket(actor, ticket_id)
-        workflow = workflow_for(actor, ticket.workflow_id, Role.MEMBER)
-        ports.commit_links().check(workflow=workflow, commit_sha=commit_sha)
-
-
-def _link_commit(unit: Unit, ticket: Ticket, commit_sha: str | None) -> None:
-    if commit_sha:
-        ports.commit_links().link(unit=unit, ticket=ticket, commit_sha=commit_sha, method="manual")
+def _read_commit(actor: Actor, ticket_id: str, commit_sha: str | None) -> ports.PreparedLink | None:
+    if not commit_sha:
+        return None
+    ticket = find_ticket(actor, ticket_id, role=Role.MEMBER)
+    return ports.commit_links().prepare(workflow=ticket.workflow, commit_sha=commit_sha)
