@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tickets import ports
-from tickets.access import Actor, find_ticket, member_agent
+from tickets.access import Actor, find_ticket, member_agent, workflow_for
 from tickets.errors import Conflict, Forbidden, Invalid
 from tickets.ids import new_id
-from tickets.models import Agent, AgentKind, AgentState, Task, TaskStatus, Ticket
+from tickets.models import Agent, AgentKind, AgentState, Role, Task, TaskStatus, Ticket
 from tickets.models.tasks import ENDED_TASKS
 from tickets.schemas.tasks import CreateTask, TaskAnswer, TaskStatusUpdated, UpdateTaskStatus
 from tickets.selectors.tasks import find_task, task_answer
@@ -58,8 +59,17 @@ def task_update_status(*, actor: Actor, request: UpdateTaskStatus) -> TaskStatus
     and ends the agent's leases, all or nothing. Raises Conflict for a merge that does not go through, Blocked
     and PendingReview for a ticket that cannot be resolved.
     """
+    return task_update_status_prepare(actor=actor, request=request)()
+
+
+def task_update_status_prepare(*, actor: Actor, request: UpdateTaskStatus) -> Callable[[], TaskStatusUpdated]:
+    """Make the merge commit of the task's worktree, which nobody sees yet; returns what then does the rest."""
+    merge = _prepare_merge(actor, request.task_id) if request.status == TaskStatus.DONE else None
+    return functools.partial(_update_status, actor, request, merge)
+
+
+def _update_status(actor: Actor, request: UpdateTaskStatus, merge: ports.PreparedMerge | None) -> TaskStatusUpdated:
     target = TaskStatus(request.status)
-    merge = _prepare_merge(actor, request.task_id) if target == TaskStatus.DONE else None
     done = _Completion()
     with open_task(actor, request.task_id) as (unit, task):
         if task.status == target:
@@ -81,7 +91,7 @@ def task_update_status(*, actor: Actor, request: UpdateTaskStatus) -> TaskStatus
     return TaskStatusUpdated(
         **dict(task_answer(task, f"Task {task.id} is {target.value}.{resolved}")),
         ticket_resolved=done.resolved,
-        merge_commit_sha=merge.commit_sha if merge else None,
+        merge_commit_sha=(merge.commit_sha or None) if merge else None,
         unblocked_tickets=done.unblocked,
         agent_terminated=done.terminated,
     )
@@ -167,7 +177,8 @@ def _prepare_merge(actor: Actor, task_id: str) -> ports.PreparedMerge | None:
     task = find_task(actor, task_id)
     if task.status == TaskStatus.DONE:
         return None
-    return worktrees.prepare(workflow=task.workflow, task=task, agent_id=task.agent_id or actor.agent_id)
+    workflow = workflow_for(actor, task.workflow_id, Role.MEMBER)
+    return worktrees.prepare(workflow=workflow, task=task, agent_id=task.agent_id or actor.agent_id)
 
 
 def _complete(unit: Unit, task: Task, merge: ports.PreparedMerge | None) -> _Completion:
