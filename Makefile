@@ -64,6 +64,10 @@ bench: dev ## Measure speed (ARGS="…")
 race: dev ## Let many agents write at once, and check that nothing is lost (ARGS="--database postgres")
 	@$(bin)/python -m tests.race race $(ARGS)
 
+.PHONY: fleet
+fleet: dev ## Let a hundred agents finish a graph of tickets, some of them dying (ARGS="--database postgres")
+	@$(bin)/python -m tests.race fleet $(ARGS)
+
 .PHONY: lock
 lock: dev ## Renew the locks from requirements/*.in (ARGS=--upgrade)
 	$(lock) requirements/runtime.in --output-file requirements/runtime.txt $(ARGS)

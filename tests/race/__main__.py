@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.race.fleet import Fleet
 from tests.race.race import Race
 from tests.services import postgres_server
 
@@ -39,6 +40,10 @@ def _race(arguments: argparse.Namespace) -> Race:
     return Race(arguments.bridges, arguments.http, arguments.count)
 
 
+def _fleet(arguments: argparse.Namespace) -> Fleet:
+    return Fleet(arguments.agents, arguments.tickets, arguments.seconds, serving=arguments.processes)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.race", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
@@ -49,6 +54,12 @@ def _arguments() -> argparse.Namespace:
     race.add_argument("--http", type=int, default=Race.http)
     race.add_argument("--count", type=int, default=Race.count, help="creates, claims and edits each")
     race.set_defaults(plan=_race)
+    fleet = commands.add_parser("fleet", parents=[common], help="many agents finish a graph of tickets")
+    fleet.add_argument("--agents", type=int, default=Fleet.agents)
+    fleet.add_argument("--tickets", type=int, default=Fleet.tickets)
+    fleet.add_argument("--seconds", type=float, default=Fleet.seconds, help="how long they have")
+    fleet.add_argument("--processes", type=int, default=Fleet.serving, help="web processes that serve them")
+    fleet.set_defaults(plan=_fleet)
     return parser.parse_args()
 
 
