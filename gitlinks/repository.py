@@ -105,6 +105,14 @@ def read_head(folder: Path, sha: str) -> Commit:
     return _log(folder, "--no-walk", "--no-patch", at=sha)[0]
 
 
+def read_commits_between(folder: Path, since: str, until: str, *, limit: int) -> list[Commit]:
+    """The newest commits that are reached from the sha ``until`` and not from ``since``, newest first, with files.
+
+    One git process. Raises RepositoryUnreadable.
+    """
+    return _log(folder, f"--max-count={limit}", "--numstat", "--diff-merges=first-parent", at=f"{since}..{until}")
+
+
 def read_commits(folder: Path, *, limit: int) -> list[Commit]:
     """The newest commits reachable from HEAD, newest first, merges without files.
 

@@ -22,9 +22,9 @@ class Worktree(models.Model):
     path = models.CharField(max_length=1000)
     branch = models.CharField(max_length=200)
     base_branch = models.CharField(max_length=200)
-    base_sha = models.CharField(max_length=40)
+    base_sha = models.CharField(max_length=64)
     created_at = models.DateTimeField(default=timezone.now)
-    merge_commit_sha = models.CharField(max_length=40, blank=True, default="")
+    merge_commit_sha = models.CharField(max_length=64, blank=True, default="")
     merged_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
 

@@ -86,8 +86,11 @@ class PreparedMerge(Protocol):
     def commit_sha(self) -> str:
         """The merge commit."""
 
-    def link(self, *, unit: Unit, ticket: Ticket) -> None:
-        """Write the link to the ticket (``auto_task_completion``) inside the unit's transaction."""
+    def link(self, *, unit: Unit, ticket: Ticket) -> object:
+        """Write the link to the ticket (``auto_task_completion``) inside the unit's transaction.
+
+        May merge anew what moved since it was prepared: ``commit_sha`` is settled after it, or after ``publish``.
+        """
 
     def publish(self) -> None:
         """Move the main branch to the merge commit: the last step before the transaction commits.

@@ -44,9 +44,9 @@ class Migration(migrations.Migration):
                 ("path", models.CharField(max_length=1000)),
                 ("branch", models.CharField(max_length=200)),
                 ("base_branch", models.CharField(max_length=200)),
-                ("base_sha", models.CharField(max_length=40)),
+                ("base_sha", models.CharField(max_length=64)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
-                ("merge_commit_sha", models.CharField(blank=True, default="", max_length=40)),
+                ("merge_commit_sha", models.CharField(blank=True, default="", max_length=64)),
                 ("merged_at", models.DateTimeField(blank=True, null=True)),
                 ("removed_at", models.DateTimeField(blank=True, null=True)),
                 (

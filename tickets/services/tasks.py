@@ -64,7 +64,7 @@ def task_update_status(*, actor: Actor, request: UpdateTaskStatus) -> TaskStatus
 
 def task_update_status_prepare(*, actor: Actor, request: UpdateTaskStatus) -> Callable[[], TaskStatusUpdated]:
     """Make the merge commit of the task's worktree, which nobody sees yet; returns what then does the rest."""
-    merge = _prepare_merge(actor, request.task_id) if request.status == TaskStatus.DONE else None
+    merge = _prepare_merge(actor, request.task_id) if request.status == TaskStatus.DONE.value else None
     return functools.partial(_update_status, actor, request, merge)
 
 
