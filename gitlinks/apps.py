@@ -11,6 +11,10 @@ class GitlinksConfig(AppConfig):
     def ready(self) -> None:
         from gitlinks.selectors import StoredCommits
         from gitlinks.services import CommitLinking
-        from tickets import ports
+        from gitlinks.worktrees.managing import worktrees_clean_everywhere
+        from gitlinks.worktrees.merging import Merges, merges_recover
+        from tickets import ports, worker
 
-        ports.register(commits=CommitLinking(), commit_source=StoredCommits())
+        ports.register(commits=CommitLinking(), commit_source=StoredCommits(), worktrees=Merges())
+        worker.register(worker.Job("recover merges", 30.0, merges_recover))
+        worker.register(worker.Job("clean worktrees", 3600.0, worktrees_clean_everywhere))

@@ -10,6 +10,7 @@ from boards.api.statistics_urls import statistics_urls
 from boards.web.ticket_page import ticket_page
 from boards.web.urls import web_urls
 from boards.web.views import board_page
+from gitlinks.api.worktrees import worktree_urls
 from search.api import urls as search_api
 from tickets.api import service
 from tickets.api import urls as tickets_api
@@ -36,6 +37,7 @@ api_urls: list[URLPattern | URLResolver] = [
     *search_api.api_urls,
     *tickets_api.api_urls,
     *task_urls,
+    *worktree_urls,
     re_path(r"^(?P<rest>.*)$", unknown_address),
 ]
 # The same without /api; where people read, browsers get the page.

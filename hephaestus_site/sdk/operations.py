@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from boards import schemas as b
 from boards.insights import schemas as g
+from gitlinks.worktrees import schemas as r
 from hephaestus_site.sdk.calls import Call, Download, Group, TransportT
 from search import schemas as s
 from tickets.schemas import comments as c
@@ -72,6 +73,16 @@ class Tasks(Group[TransportT]):
     review = Call("POST", "tasks/{task_id}/review", k.GiveValidationReview, k.ValidationReviewed)
 
 
+class Worktrees(Group[TransportT]):
+    """Folders in which agents do tasks."""
+
+    create = Call("POST", "worktrees", r.CreateWorktree, r.WorktreeAnswer)
+    list = Call("GET", "worktrees", r.ListWorktrees, r.WorktreeList)
+    merge = Call("POST", "worktrees/{worktree_id}/merge", r.MergeWorktree, r.WorktreeMerged)
+    remove = Call("POST", "worktrees/{worktree_id}/remove", r.RemoveWorktree, r.WorktreeAnswer)
+    clean = Call("POST", "worktrees/clean", r.CleanWorktrees, r.WorktreesCleaned)
+
+
 class Workflows(Group[TransportT]):
     """Workflows, who belongs to them, what happens in them."""
 
@@ -128,6 +139,7 @@ class Operations(Group[TransportT]):
         super().__init__(transport)
         self.tickets = Tickets(transport)
         self.tasks = Tasks(transport)
+        self.worktrees = Worktrees(transport)
         self.workflows = Workflows(transport)
         self.boards = Boards(transport)
         self.agents = Agents(transport)
