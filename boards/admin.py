@@ -1,10 +1,10 @@
-"""Boards in the admin: to be read. They are changed by the board operations, which look after the tickets."""
+"""Boards and saved views in the admin: to be read. They are changed by their operations."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
-from boards.models import BoardConfig
+from boards.models import BoardConfig, SavedView
 from tickets.admin.base import ReadOnlyAdmin
 
 
@@ -14,3 +14,12 @@ class BoardConfigAdmin(ReadOnlyAdmin):
     list_related = ("workflow",)
     search_fields = ("name", "workflow__id", "workflow__name")
     ordering = ("workflow__name", "id")
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    list_display = ("name", "workflow", "owner_agent", "is_shared", "query", "updated_at")
+    list_related = ("workflow", "owner_agent")
+    list_filter = ("is_shared",)
+    search_fields = ("name", "workflow__id", "owner_agent__id")
+    ordering = ("workflow__id", "name", "id")

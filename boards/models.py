@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from tickets.models import Workflow
+from tickets.models import Agent, Workflow
 
 
 class BoardConfig(models.Model):
@@ -31,6 +31,28 @@ class BoardConfig(models.Model):
 
     class Meta:
         db_table = "board_configs"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedView(models.Model):
+    """A board's arrangement under a name: filters, order and lanes, as the query of the page's address."""
+
+    id = models.CharField(primary_key=True, max_length=60)
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="saved_views", db_index=False)
+    owner_agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="saved_views", db_index=False)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2000, blank=True)
+    is_shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        db_table = "saved_views"
+        constraints = (
+            models.UniqueConstraint(fields=("workflow", "owner_agent", "name"), name="saved_views_name_once"),
+        )
 
     def __str__(self) -> str:
         return self.name

@@ -7,7 +7,8 @@ from boards.insights.answer import insights_get
 from boards.insights.schemas import GetInsights, InsightsFound
 from boards.selectors.agent_prompt import agent_prompt_get
 from boards.selectors.statistics import statistics_get
-from boards.services import configuration
+from boards.selectors.views import view_list
+from boards.services import configuration, views
 from tickets.operations import Operation
 from tickets.schemas.prompts import AgentPrompt, GetAgentPrompt
 from tickets.schemas.workflows import CreateWorkflow, WorkflowAnswer
@@ -19,3 +20,6 @@ BOARD_VALIDATE = Operation("board_validate", schemas.ValidateBoard, schemas.Boar
 STATISTICS_GET = Operation("statistics_get", schemas.GetStatistics, schemas.StatisticsAnswer, statistics_get)
 INSIGHTS_GET = Operation("insights_get", GetInsights, InsightsFound, insights_get)
 AGENT_PROMPT_GET = Operation("agent_prompt_get", GetAgentPrompt, AgentPrompt, agent_prompt_get)
+VIEW_LIST = Operation("view_list", schemas.ListViews, schemas.ViewList, view_list)
+VIEW_SAVE = Operation("view_save", schemas.SaveView, schemas.ViewAnswer, views.view_save)
+VIEW_DELETE = Operation("view_delete", schemas.DeleteView, schemas.ViewDeleted, views.view_delete)

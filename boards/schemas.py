@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
 from tickets.rules import BoardSettings, Category
 from tickets.schemas.base import Answer, Request, WriteRequest
+from tickets.schemas.tickets import trimmed
 
 
 class GetBoard(Request):
@@ -102,3 +103,47 @@ class TicketStats(BaseModel):
 class StatisticsAnswer(Answer):
     workflow_id: str
     stats: TicketStats
+
+
+class ListViews(Request):
+    """The saved views of a workflow's board: your own, and those that others share."""
+
+    workflow_id: str = Field(min_length=1, max_length=100)
+
+
+class ViewDetail(BaseModel):
+    """``query`` is what follows ``/tickets?workflow=…&`` in the board's address."""
+
+    view_id: str
+    name: str
+    query: str
+    is_shared: bool
+    owner_agent_id: str
+    owner_name: str
+
+
+class ViewList(Answer):
+    views: list[ViewDetail]
+
+
+class SaveView(WriteRequest):
+    """Keep an arrangement of the board under a name; a view of yours by that name is replaced."""
+
+    workflow_id: str = Field(min_length=1, max_length=100)
+    name: Annotated[str, trimmed(1, 60)]
+    query: str = Field(default="", max_length=2000, description="Such as type=bug&priority=high&sort=updated.")
+    is_shared: bool = Field(default=False, description="true: all who may read the workflow see it.")
+
+
+class ViewAnswer(Answer):
+    view: ViewDetail
+
+
+class DeleteView(WriteRequest):
+    """Forget a saved view of yours."""
+
+    view_id: str = Field(min_length=1, max_length=60)
+
+
+class ViewDeleted(Answer):
+    """Forgetting what is not there succeeds and changes nothing."""

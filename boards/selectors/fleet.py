@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -51,7 +52,7 @@ def _open_claims() -> Reading:
     )
 
 
-def fleet_counts(leases: dict[str, Lease]) -> dict[State, int]:
+def fleet_counts(leases: Mapping[str, Lease]) -> dict[State, int]:
     """State → number of tickets in that state's hands, in the order of ``STATES``."""
     found = Counter(lease.state for lease in leases.values())
     return {state: found[state] for state in STATES}

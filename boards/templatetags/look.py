@@ -6,13 +6,15 @@ from datetime import datetime
 from functools import cache
 
 from django import template
+from django.conf import settings
+from django.http import QueryDict
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from boards.web import look
-from tickets.models import AgentKind
+from boards.web import filters, look
+from tickets.models import AgentKind, Workflow
 from tickets.rules import Board, Column, TicketType
 
 register = template.Library()
@@ -71,6 +73,21 @@ def ago(moment: datetime) -> SafeString:
 def duration(minutes: int) -> str:
     """An estimate as people say it."""
     return look.duration(minutes)
+
+
+@register.simple_tag
+def board_address(workflow: Workflow, query: str, **changes: str) -> str:
+    """The board's address with another arrangement; an empty value takes a part of it away."""
+    arranged = QueryDict(query, mutable=True)
+    for name, value in changes.items():
+        arranged[name] = value
+    return filters.address(workflow.id, filters.kept_query(arranged))
+
+
+@register.simple_tag
+def csrf_cookie() -> str:
+    """The name of the cookie from which scripts take the CSRF token."""
+    return settings.CSRF_COOKIE_NAME
 
 
 def _use(name: str, classes: str, color: str = "") -> SafeString:

@@ -9,7 +9,7 @@ from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from boards.selectors.columns import MAX_CARDS, Card, cards_of, cursor_of
+from boards.selectors.columns import MAX_CARDS, Card, Sort, cards_of, cursor_of
 from boards.selectors.faces import Face, face_of
 from boards.selectors.fleet import Lease
 from boards.web import look
@@ -73,8 +73,9 @@ _kept: dict[Hashable, bytes] = {}
 class Cards:
     """The cards of one board at one moment, in UTF-8. Each is rendered anew only where what it shows has changed."""
 
-    def __init__(self, workflow: Workflow, board: Board, leases: Mapping[str, Lease]) -> None:
+    def __init__(self, workflow: Workflow, board: Board, leases: Mapping[str, Lease], sort: Sort = "rank") -> None:
         self._workflow = workflow
+        self._sort: Sort = sort
         self._board = board
         self._leases = leases
         self._now = timezone.now()
@@ -107,7 +108,7 @@ class Cards:
     def _key(self, face: Face) -> Hashable:
         """All that may change what a card shows; the number and the time it was done come with the version."""
         lease = self._leases.get(face.id)
-        return face[:8], self._workflow.board_revision, lease, self._lease_age(lease), self._done_age(face)
+        return face[:8], self._sort, self._workflow.board_revision, lease, self._lease_age(lease), self._done_age(face)
 
     def _lease_age(self, lease: Lease | None) -> str:
         return look.age(lease.heartbeat_at, self._now) if lease is not None else ""
@@ -122,7 +123,7 @@ class Cards:
         view = CardView(
             card=card,
             kind=board.types.get(card.ticket_type) or TicketType(id="gone", name=card.ticket_type),
-            rank=cursor_of(board.by_id[card.status], card),
+            rank=cursor_of(board.by_id[card.status], card, self._sort),
             classes=" is-blocked" if card.is_blocked else " is-pending" if card.is_pending else "",
             lease=lease,
             lease_age=self._lease_age(lease),

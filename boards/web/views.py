@@ -11,8 +11,10 @@ from django.template.loader import get_template, render_to_string
 
 from boards.selectors.columns import cards_of, column_cards
 from boards.selectors.fleet import fleet_counts, open_leases
+from boards.web.bar import Bar
 from boards.web.board import PER_COLUMN, BoardView, Count, counts_of, summary_of, with_cards
 from boards.web.cards import Cards, with_heat
+from boards.web.filters import read_arrangement
 from boards.web.heat import recent_heat
 from boards.web.pages import fragment, page
 from tickets.access import Actor, visible_workflows, workflow_for
@@ -34,11 +36,19 @@ def board_page(request: HttpRequest, actor: Actor) -> HttpResponse:
     workflow = _chosen(request, actor, workflows)
     if workflow is None:
         return render(request, "boards/connect.html", {"actor": actor, "workflows": workflows})
-    board = board_of(workflow)
-    column, after = request.GET.get("column"), request.GET.get("after")
-    view = BoardView(workflow, board, (column, after) if column and after else None)
-    context = {"view": view, "workflow": workflow, "board": board, "workflows": workflows}
-    response = HttpResponse(with_cards(render_to_string("boards/board.html", context, request), view.columns))
+    board, query = board_of(workflow), request.GET
+    leases = open_leases(workflow)
+    column, after = query.get("column"), query.get("after")
+    view = BoardView(
+        workflow,
+        board,
+        leases=leases,
+        arrangement=read_arrangement(query, actor, workflow, leases),
+        continued=(column, after) if column and after else None,
+    )
+    bar = Bar(actor, workflow, board, query)
+    context = {"view": view, "workflow": workflow, "board": board, "workflows": workflows, "bar": bar}
+    response = HttpResponse(with_cards(render_to_string("boards/board.html", context, request), view.cells))
     if request.COOKIES.get(LAST_WORKFLOW) != workflow.id:
         response.set_cookie(LAST_WORKFLOW, workflow.id, max_age=A_YEAR, httponly=True, samesite="Lax")
     return response
@@ -67,24 +77,32 @@ def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     if len(ids) > MAX_IDS:
         raise Invalid(f"At most {MAX_IDS} ids at a time.", field="ids")
     leases, since = open_leases(workflow), _since(request)
-    html = Cards(workflow, board, leases).html
+    arrangement = read_arrangement(request.GET, actor, workflow, leases)
+    html = Cards(workflow, board, leases, arrangement.sort if arrangement else "rank").html
     heat = recent_heat(workflow, board, ids, since) if since is not None and ids else {}
+    counts = counts_of(workflow, board)
+    wanted = arrangement.counts() if arrangement and arrangement.is_filtered else None
+    lanes = arrangement.lane_of(ids) if arrangement else {}
     cards = [
         {
             "id": card.id,
             "column": card.status,
+            "lane": lanes.get(card.id, ""),
             "html": with_heat(html(card), heat.get(card.id)),
         }
-        for card in cards_of(workflow, ids)
+        for card in cards_of(workflow, ids, rows=arrangement.rows if arrangement else None)
         if card.status in board.by_id
     ]
-    counts = counts_of(workflow, board)
+    summary = summary_of(board, counts, sum(wanted.values()) if wanted is not None else None)
     return JsonResponse(
         {
             "cards": cards,
-            "columns": [_column_head(board, status, total) for status, total in counts.items()],
-            "summary": _partial("boards/_summary.html", {"summary": summary_of(board, counts)}),
-            "fleet": _partial("boards/_fleet.html", {"fleet": fleet_counts(leases)}),
+            "columns": [
+                _column_head(board, status, total, wanted[status] if wanted is not None else None)
+                for status, total in counts.items()
+            ],
+            "summary": _partial("boards/_summary.html", {"summary": summary}),
+            "fleet": _partial("boards/_fleet.html", {"fleet": fleet_counts(leases), "workflow": workflow}),
         }
     )
 
@@ -93,11 +111,21 @@ def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
 def more_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     """The next cards of ``?column=`` after the cursor ``?after=``."""
     workflow = workflow_for(actor, request.GET.get("workflow"))
-    board = board_of(workflow)
+    board, leases = board_of(workflow), open_leases(workflow)
+    arrangement = read_arrangement(request.GET, actor, workflow, leases)
+    if arrangement is not None and arrangement.lanes is not None and (lane := request.GET.get("lane")):
+        arrangement = arrangement.in_lane(lane)
+    sort = arrangement.sort if arrangement is not None else "rank"
     found = column_cards(
-        workflow, board, request.GET.get("column", ""), after=request.GET.get("after") or None, limit=PER_COLUMN
+        workflow,
+        board,
+        request.GET.get("column", ""),
+        after=request.GET.get("after") or None,
+        limit=PER_COLUMN,
+        rows=arrangement.rows if arrangement is not None else None,
+        sort=sort,
     )
-    html = Cards(workflow, board, open_leases(workflow) if found.cards else {}).all_html(found.cards)
+    html = Cards(workflow, board, leases, sort).all_html(found.cards)
     return JsonResponse({"html": html.decode(), "next": found.next_cursor})
 
 
@@ -127,11 +155,11 @@ def _since(request: HttpRequest) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _column_head(board: Board, status: str, total: int) -> dict[str, Any]:
-    count = Count(board.by_id[status], total)
+def _column_head(board: Board, status: str, total: int, found: int | None) -> dict[str, Any]:
+    count = Count(board.by_id[status], total, found)
     return {
         "id": status,
-        "total": total,
+        "total": total if found is None else found,
         "over": count.over,
         "count": _partial("boards/_count.html", {"count": count}),
     }

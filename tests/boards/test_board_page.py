@@ -305,16 +305,16 @@ def test_queries_do_not_grow_with_tickets(
     for _ in range(3):
         make_ticket(agent, blocked_by_ticket_ids=[blocker.id], assigned_agent_id="impl-1")
     html(client, "/tickets?workflow=anvil")
-    # Session, user, agent, workflows to pick, this one, leases; a page of each of five columns.
+    # Session, user, agent, workflows to pick, this one, leases; a page of each of five columns; members, views.
     # Counts come with the workflow; cards are kept for as long as they say the same.
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(13):
         html(client, "/tickets?workflow=anvil")
     for _ in range(50):
         make_ticket(agent, blocked_by_ticket_ids=[blocker.id], assigned_agent_id="impl-1")
     # The new cards with their blockers.
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         html(client, "/tickets?workflow=anvil")
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(13):
         html(client, "/tickets?workflow=anvil")
     ids = ",".join(Ticket.objects.values_list("id", flat=True)[:50])
     # Session, user, agent, workflow; leases, heat, cards, blockers.

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from boards.models import SavedView
 from gitlinks.models import CommitScan, Worktree
 from gitlinks.repository import Commit
 from gitlinks.services import commit_link
@@ -87,6 +88,9 @@ def fill(agent: AgentWithToken, count: int = 1) -> None:
         )
         IdempotencyRecord.objects.create(agent_id=agent.id, key=ticket.id, operation="x", request_hash="x", answer={})
         InboxPosition.objects.get_or_create(agent_id=agent.id, workflow_id=ticket.workflow_id)
+        SavedView.objects.create(
+            id=f"view-{ticket.id}", workflow_id=ticket.workflow_id, owner_agent_id=agent.id, name=ticket.key
+        )
         other = make_workflow(board={**BOARD, "settings": {"ticket_human_review": True}})
         make_ticket(make_agent(other), other)
 

@@ -1,0 +1,36 @@
+"""Saved views of boards."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from boards.models import SavedView
+from boards.schemas import ListViews, ViewDetail, ViewList
+from tickets.access import Actor, workflow_for
+
+MAX_LISTED = 200
+
+
+def view_list(*, actor: Actor, request: ListViews) -> ViewList:
+    """The views that one may use. Two queries."""
+    workflow = workflow_for(actor, request.workflow_id)
+    return ViewList(views=views_of(actor, workflow.id))
+
+
+def views_of(actor: Actor, workflow_id: str) -> list[ViewDetail]:
+    """Own and shared views of a workflow that the actor may read, by name. One query."""
+    found = SavedView.objects.filter(
+        Q(owner_agent_id=actor.agent_id) | Q(is_shared=True), workflow_id=workflow_id
+    ).select_related("owner_agent")
+    return [view_detail(view) for view in found.order_by("name", "id")[:MAX_LISTED]]
+
+
+def view_detail(view: SavedView) -> ViewDetail:
+    return ViewDetail(
+        view_id=view.id,
+        name=view.name,
+        query=view.query,
+        is_shared=view.is_shared,
+        owner_agent_id=view.owner_agent_id,
+        owner_name=view.owner_agent.name,
+    )

@@ -1,0 +1,157 @@
+"""The board's bar: what may be filtered and how, the saved views, and what the page's script must know."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.http import QueryDict
+
+from boards.schemas import ViewDetail
+from boards.selectors.arranged import NOBODY
+from boards.selectors.views import views_of
+from boards.web import filters, look
+from tickets.access import Actor
+from tickets.models import AgentKind, Membership, Role, Workflow
+from tickets.rules import PRIORITIES, Board
+from tickets.schemas.tickets import COMMENT_MIN
+
+MAX_PEOPLE = 300
+
+
+class Bar:
+    """What stands above the columns. Two queries: the members, and the views."""
+
+    def __init__(self, actor: Actor, workflow: Workflow, board: Board, query: QueryDict) -> None:
+        self.workflow = workflow
+        self.board = board
+        self._actor = actor
+        self._query = query
+
+    @cached_property
+    def members(self) -> list[dict[str, Any]]:
+        rows = Membership.objects.filter(workflow_id=self.workflow.id).order_by("agent__name", "agent_id")
+        names = ("agent_id", "agent__name", "agent__kind", "role")
+        return [
+            dict(zip(("id", "name", "kind", "role"), row, strict=True)) for row in rows.values_list(*names)[:MAX_PEOPLE]
+        ]
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the person may change tickets; the operations decide, this only spares vain offers."""
+        role = next((row["role"] for row in self.members if row["id"] == self._actor.agent_id), None)
+        writes = self._actor.is_superuser or (role is not None and role != Role.VIEWER)
+        return writes and self.workflow.is_active and self.workflow.ticket_tracking_enabled
+
+    @property
+    def chips(self) -> list[filters.Chip]:
+        people = {row["id"]: row["name"] for row in self.members}
+        return filters.chips(self._query, self.workflow, self.board, people)
+
+    @cached_property
+    def views(self) -> list[ViewDetail]:
+        return views_of(self._actor, self.workflow.id)
+
+    @property
+    def own_views(self) -> list[ViewDetail]:
+        return [view for view in self.views if view.owner_agent_id == self._actor.agent_id]
+
+    @property
+    def shared_views(self) -> list[ViewDetail]:
+        return [view for view in self.views if view.owner_agent_id != self._actor.agent_id]
+
+    @property
+    def query(self) -> str:
+        """What of the address arranges the board."""
+        return filters.kept_query(self._query)
+
+    @property
+    def text(self) -> str:
+        return self._query.get(filters.TEXT, "")
+
+    @property
+    def tag(self) -> str:
+        return ", ".join(self._query.getlist("tag"))
+
+    @property
+    def agent(self) -> str:
+        return self._query.get("agent", "")
+
+    @property
+    def blocked(self) -> str:
+        return self._query.get("blocked", "")
+
+    @property
+    def sort(self) -> str:
+        return self._query.get(filters.SORT) or "rank"
+
+    @property
+    def lanes(self) -> str:
+        return self._query.get(filters.LANES_BY, "")
+
+    @property
+    def sorts(self) -> dict[str, str]:
+        return filters.SORT_WORDS
+
+    @property
+    def lane_choices(self) -> dict[str, str]:
+        return {"": "None", **filters.LANE_WORDS}
+
+    @property
+    def sort_word(self) -> str:
+        return self.sorts.get(self.sort, self.sort)
+
+    @property
+    def choices(self) -> list[tuple[str, str, list[tuple[str, str, bool]]]]:
+        """The groups of boxes to tick: name in the address, title, (value, word, ticked)."""
+        groups = (
+            ("type", "Type", [(kind.id, kind.name) for kind in self.board.ticket_types]),
+            ("priority", "Priority", [(name, name.capitalize()) for name in PRIORITIES]),
+            ("status", "Column", [(column.id, column.name) for column in self.board.columns]),
+        )
+        return [
+            (name, title, [(value, word, value in self._ticked(name)) for value, word in values])
+            for name, title, values in groups
+        ]
+
+    @property
+    def kept(self) -> list[tuple[str, str]]:
+        """What the form of filters does not ask, and must not lose."""
+        names = ("sort", "lanes", "state", "parent")
+        return [(name, value) for name in names if (value := self._query.get(name))]
+
+    @property
+    def for_script(self) -> dict[str, Any]:
+        """The rules as far as the page helps people keep them, and who they may name."""
+        board = self.board
+        return {
+            "workflow": self.workflow.id,
+            "me": self._actor.agent_id,
+            "writes": self.may_write,
+            "query": self.query,
+            "sort": self.sort,
+            "lanes": self.lanes,
+            "comment": COMMENT_MIN if board.settings.require_comments_on_status_change else 0,
+            "columns": [
+                {
+                    "id": column.id,
+                    "name": column.name,
+                    "glyph": look.column_glyph(board, column),
+                    "color": column.color,
+                    "final": column.category == "final",
+                    "to": board.allowed_from(column.id),
+                }
+                for column in board.columns
+            ],
+            "priorities": list(PRIORITIES),
+            "types": {kind.id: kind.name for kind in board.ticket_types},
+            "members": [
+                [row["id"], row["name"], row["kind"] == AgentKind.HUMAN]
+                for row in self.members
+                if row["role"] != Role.VIEWER
+            ],
+            "nobody": NOBODY,
+        }
+
+    def _ticked(self, name: str) -> set[str]:
+        return {part.strip() for value in self._query.getlist(name) for part in value.split(",")}
