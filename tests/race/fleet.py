@@ -56,7 +56,7 @@ class Fleet:
     tickets: int = 500
     seconds: float = 60.0
     work: float = 0.5
-    lease: int = 6
+    lease: int = 12
     pause: float = 0.5
     processes: int = 4
     serving: int = 1
