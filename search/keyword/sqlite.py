@@ -15,19 +15,31 @@ from search.keyword.words import MAX_TERMS, Term
 # The weights of title, description, tags (as in the embedding) and comments. FTS5's own score is negative: the
 # lower, the better.
 SCORE = "-bm25(search_fts, 3.0, 1.0, 1.5, 1.0)"
+# So many texts that have one of the rarest terms are enough to find the best hundred tickets among.
+ENOUGH = 300
 
 
 def find_any(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
-    """The tickets in which any of the terms occurs, best first. Two or three queries.
+    """The tickets in which any of the terms occurs, best first. Two to four queries.
 
-    Every text with any of them is scored. To score only what can be among the best (MaxScore) was measured to be
-    slower at 10,000 tickets and hardly faster at 100,000.
+    To score a text takes longest, so that once enough have one of the rarest terms the others are not looked at:
+    of the best ten 0.1 % differ then, in half the time (a third where words are common). Filters that let few
+    pass come before the score anyway.
     """
     scope = _scope(include_comments)
     known, information = _known(terms, scope)
     if not known:
         return []
-    return covered(_ranked(f"{scope}({' OR '.join(known)})", conditions_of(filters), limit), information)
+    conditions = conditions_of(filters)
+    rarest, others = _split(known)
+    hits: list[tuple[str, float]] = []
+    if others and not conditions.narrow:
+        # Each term twice, for FTS5 adds up what each mention of one scores.
+        match = f"{scope}(({' OR '.join(rarest)}) AND ({' OR '.join([*rarest, *others, *others])}))"
+        hits = [(ticket_id, score / 2) for ticket_id, score in _ranked(match, conditions, limit)]
+    if len(hits) < limit:
+        hits = _ranked(f"{scope}({' OR '.join([*rarest, *others])})", conditions, limit)
+    return covered(hits, information)
 
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
@@ -41,8 +53,21 @@ def match_any(terms: Sequence[Term], *, include_comments: bool) -> str:
     return f"{_scope(include_comments)}({' OR '.join(_quoted(term) for term in terms)})"
 
 
-def _known(terms: Sequence[Term], scope: str) -> tuple[list[str], float]:
-    """The terms that occur, rarest first, at most ``MAX_TERMS``, and what all words say together. One query."""
+def _split(known: Sequence[tuple[int, str]]) -> tuple[list[str], list[str]]:
+    """The rarest terms, as many as enough texts have, and the others."""
+    texts = 0
+    for place, (count, _) in enumerate(known):
+        if texts >= ENOUGH:
+            return [text for _, text in known[:place]], [text for _, text in known[place:]]
+        texts += count
+    return [text for _, text in known], []
+
+
+def _known(terms: Sequence[Term], scope: str) -> tuple[list[tuple[int, str]], float]:
+    """The terms that occur, rarest first, at most ``MAX_TERMS``, in how many texts, and what all words say together.
+
+    One query.
+    """
     one = "(SELECT COUNT(*) FROM search_fts WHERE search_fts MATCH %s)"
     quoted = [_quoted(term) for term in terms]
     # Ids rise, so the highest is no less than the number of texts.
@@ -57,7 +82,7 @@ def _known(terms: Sequence[Term], scope: str) -> tuple[list[str], float]:
     found = [(count, text, term) for count, text, term in zip(counts, quoted, terms, strict=True) if count]
     # What tells texts not apart is asked for only where a query has nothing else.
     telling = [word for word in found if word[2].tells(word[0], newest)] or found
-    return [text for _, text, _ in sorted(telling, key=lambda word: word[:2])[:MAX_TERMS]], information
+    return sorted(word[:2] for word in telling)[:MAX_TERMS], information
 
 
 def _ranked(match: str, conditions: Conditions, limit: int) -> list[tuple[str, float]]:
