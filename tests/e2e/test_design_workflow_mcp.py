@@ -30,11 +30,11 @@ WAYS: dict[str, Transport] = {PLANNER: "stdio", DESIGNER: "http", IMPLEMENTER: "
 class Team:
     """The four agents' sessions, and the repository that they work in."""
 
+    repository: Path
     planner: Client
     designer: Client
     implementer: Client
     tester: Client
-    repository: Path
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 async def test_agents_take_tickets_from_planning_to_done(place: Place, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         clients = {name: await stack.enter_async_context(place.client(way, name)) for name, way in WAYS.items()}
-        team = Team(*(clients[name] for name in AGENTS), repository=tmp_path / "repository")
+        team = Team(tmp_path / "repository", *(clients[name] for name in AGENTS))
         auth, users = await _planning(team)
         await _design(team, auth)
         await _implementation(team, auth, users)
