@@ -9,7 +9,7 @@ class GitlinksConfig(AppConfig):
     name = "gitlinks"
 
     def ready(self) -> None:
-        from gitlinks.selectors import StoredCommits
+        from gitlinks.selectors.links import StoredCommits
         from gitlinks.services import CommitLinking
         from gitlinks.worktrees.managing import worktrees_clean_everywhere
         from gitlinks.worktrees.merging import Merges, merges_recover

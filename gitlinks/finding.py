@@ -12,7 +12,7 @@ import structlog
 from gitlinks import git
 from gitlinks.repositories import Repository
 from gitlinks.repository import SHA_LENGTHS, find_shas, read_head
-from tickets.errors import Busy, Invalid, NotAvailable, NotFound
+from tickets.errors import Busy, Invalid, NotAvailable, NotFound, TooLarge
 
 log = structlog.get_logger(__name__)
 
@@ -60,11 +60,16 @@ def find_commit(repositories: Sequence[Repository], digits: str, *, field: str =
 
 
 def reading(repository: Repository, read: Callable[[], ResultT]) -> ResultT:
-    """What ``read`` reads from a repository. Raises Busy where git took too long, NotAvailable where it failed."""
+    """What ``read`` reads from a repository.
+
+    Raises Busy where git took too long, TooLarge where it said too much, NotAvailable where it failed.
+    """
     try:
         return read()
     except git.TookTooLong as error:
         raise Busy(f"Reading {repository.name} took too long. Repeat the request.", retry_after=5) from error
+    except git.TooMuchOutput as error:
+        raise TooLarge(str(error)) from error
     except git.RepositoryUnreadable as error:
         complaint = getattr(error, "complaint", "")
         log.warning("repository_unreadable", repository=str(repository.path), error=str(error), complaint=complaint)

@@ -113,6 +113,32 @@ def read_commits_between(folder: Path, since: str, until: str, *, limit: int) ->
     return _log(folder, f"--max-count={limit}", "--numstat", "--diff-merges=first-parent", at=f"{since}..{until}")
 
 
+@dataclass(frozen=True)
+class State:
+    """What HEAD points at: a branch (None where it is detached) and a commit (None before the first)."""
+
+    bare: bool
+    branch: str | None
+    head_sha: str | None
+
+
+def read_state(folder: Path) -> State:
+    """Three git processes. Raises RepositoryUnreadable."""
+    bare = git.run(folder, "rev-parse", "--is-bare-repository").strip() == b"true"
+    branch = _said(folder, "symbolic-ref", "--quiet", "--short", "HEAD")
+    return State(bare, branch, _said(folder, "rev-parse", "--quiet", "--verify", "HEAD^{commit}"))
+
+
+def _said(folder: Path, *arguments: str) -> str | None:
+    """What git answers; None where it quietly has nothing to say."""
+    try:
+        return git.run(folder, *arguments).decode("utf-8", "replace").strip()
+    except git.GitFailed as error:
+        if error.code == 1:
+            return None
+        raise
+
+
 def read_commits(folder: Path, *, limit: int) -> list[Commit]:
     """The newest commits reachable from HEAD, newest first, merges without files.
 

@@ -11,6 +11,7 @@ from tickets.schemas.details import CommitDetail
 from tickets.schemas.tickets import COMMENT_MAX, CommitSha
 
 MAX_CONTEXT = 10_000
+ChangeStatus = Literal["added", "modified", "deleted", "renamed", "copied", "type_changed"]
 WorkflowId = Field(default=None, max_length=100, description="Look only there; else in all of your workflows.")
 
 
@@ -70,7 +71,7 @@ class FileDiff(BaseModel):
     """
 
     path: str
-    status: Literal["added", "modified", "deleted", "renamed", "copied", "type_changed"]
+    status: ChangeStatus
     insertions: int
     deletions: int
     diff: str | None

@@ -11,7 +11,7 @@ from gitlinks.models import LinkMethod, TicketCommit
 from gitlinks.repositories import repositories_of
 from gitlinks.repository import MAX_FILES, SHA_LENGTHS, Commit, read_commit
 from gitlinks.schemas import CommitLinked, LinkCommit
-from gitlinks.selectors import commit_detail
+from gitlinks.selectors.links import commit_detail
 from tickets.access import Actor, find_ticket
 from tickets.errors import Invalid, NotFound
 from tickets.ids import new_id

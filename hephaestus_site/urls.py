@@ -10,6 +10,7 @@ from boards.api.statistics_urls import statistics_urls
 from boards.web.ticket_page import ticket_page
 from boards.web.urls import web_urls
 from boards.web.views import board_page
+from gitlinks.api import urls as gitlinks_api
 from gitlinks.api.worktrees import worktree_urls
 from search.api import urls as search_api
 from tickets.api import service
@@ -22,6 +23,7 @@ from tickets.api.tasks import compat_task_urls, task_urls
 operation_urls = [
     *boards_api.ticket_urls,
     *search_api.ticket_urls,
+    *gitlinks_api.ticket_urls,
     *statistics_urls,
     *tickets_api.ticket_urls,
     *list_urls,
@@ -35,6 +37,7 @@ api_urls: list[URLPattern | URLResolver] = [
     *api_read_urls,
     *boards_api.api_urls,
     *search_api.api_urls,
+    *gitlinks_api.api_urls,
     *tickets_api.api_urls,
     *task_urls,
     *worktree_urls,

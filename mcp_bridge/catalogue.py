@@ -10,15 +10,15 @@ from pydantic import Field
 
 from boards.insights.schemas import GetInsights
 from boards.schemas import GetBoard
-from mcp_bridge import reading, text
+from gitlinks.operations import COMMIT_LINK
+from gitlinks.schemas import GetCommitDiff, LinkCommit
+from mcp_bridge import commits, reading, text
 from mcp_bridge.arguments import ClaimOptions, InboxOptions, ListOptions, TicketOptions
 from mcp_bridge.budget import Data, Reply, TextOf, reply
 from mcp_bridge.definitions import Call, Tool
 from search.schemas import SearchTickets
 from tickets import operations as op
-from tickets.errors import NotAvailable
 from tickets.operations import Operation, execute
-from tickets.schemas.base import Request, TicketWriteRequest, parse
 from tickets.schemas.comments import AddComment
 from tickets.schemas.details import GetTicket
 from tickets.schemas.inbox import GetInbox
@@ -29,7 +29,6 @@ from tickets.schemas.tickets import (
     COMMENT_MAX,
     ChangeTicketStatus,
     ClaimTicket,
-    CommitSha,
     CreateTicket,
     CreateTickets,
     DecideTicket,
@@ -50,35 +49,12 @@ class ClaimCall(ClaimTicket):
     comment: str | None = Field(default=None, max_length=COMMENT_MAX)
 
 
-class LinkCommit(TicketWriteRequest):
-    """Link a commit to a ticket."""
-
-    commit_sha: CommitSha
-    commit_message: str | None = Field(default=None, max_length=COMMENT_MAX)
-
-
-class GetCommitDiff(Request):
-    """Read what a commit changed."""
-
-    commit_sha: CommitSha
-
-
 def face(operation: Operation[Any, Any], text_of: TextOf = text.facts) -> Callable[[Call], Reply]:
     """The whole of most tools: run the operation and show its answer."""
 
     def run(call: Call) -> Reply:
         data: Data = execute(operation, call.actor, call.data).model_dump(mode="json")
         return reply(data, text_of)
-
-    return run
-
-
-def awaited(request: type[Request], what: str) -> Callable[[Call], Reply]:
-    """Stands for ``face`` until there is an operation: it reads its arguments and has nothing to say."""
-
-    def run(call: Call) -> Reply:
-        parse(request, call.data)
-        raise NotAvailable(f"{what} is not available on this server.")
 
     return run
 
@@ -231,15 +207,17 @@ TOOLS: tuple[Tool, ...] = (
         "Link your commit to a ticket.",
         LinkCommit,
         ("ticket_id", "commit_sha", "commit_message", *_WRITE),
-        awaited(LinkCommit, "Linking commits"),
+        face(COMMIT_LINK),
+        notes={"commit_message": "only for a commit of no known repository"},
         idempotent=True,
     ),
     Tool(
         "get_commit_diff",
-        "Read what a linked commit changed.",
+        "Read what a commit changed.",
         GetCommitDiff,
-        ("commit_sha",),
-        awaited(GetCommitDiff, "Reading commits"),
+        ("commit_sha", "path"),
+        commits.get_commit_diff,
+        notes={"path": "one file, at length"},
         reads=True,
     ),
     Tool(

@@ -42,6 +42,8 @@ def next_call(error: DomainError, tool: str, arguments: Mapping[str, Any]) -> di
         return _call("get_ticket", ticket_id=others[0]) if others else _call("get_ticket", **ticket)
     if error.code == "conflict":
         return _call("next_ticket") if tool == "claim_ticket" else _call("get_ticket", **ticket) if ticket else None
+    if error.code == "not_found" and error.field == "commit_sha" and ticket:
+        return _call("get_ticket", **ticket, detail="full")
     if error.code == "not_found":
         # A ticket that is not there may be under another id; a workflow that is not, under none.
         return _call("get_tickets", **flow) if error.field != "workflow_id" else _call("get_board")
@@ -63,7 +65,9 @@ def next_call(error: DomainError, tool: str, arguments: Mapping[str, Any]) -> di
 def _after_invalid(
     error: DomainError, tool: str, arguments: Mapping[str, Any], flow: Mapping[str, Any]
 ) -> dict[str, Any] | None:
-    if candidates := error.extra.get("candidates"):
+    if (candidates := error.extra.get("candidates")) and "commit_sha" in candidates[0]:
+        return _again(tool, {**arguments, "commit_sha": candidates[0]["commit_sha"]})
+    if candidates:
         return _again(tool, {**arguments, "ticket_id": candidates[0].get("key")})
     if (error.field or "").rpartition(".")[2] in ("new_status", "status", "initial_status", "ticket_type"):
         return _call("get_board", **flow)

@@ -119,3 +119,10 @@ class Download(Operation[P, str]):
 
     def read(self, content: bytes) -> str:
         return content.decode("utf-8")
+
+
+class BinaryDownload(Operation[P, bytes]):
+    """An operation that answers with a file of any bytes."""
+
+    def read(self, content: bytes) -> bytes:
+        return content

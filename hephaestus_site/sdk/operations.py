@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from boards import schemas as b
 from boards.insights import schemas as g
+from gitlinks import schemas as h
 from gitlinks.worktrees import schemas as r
-from hephaestus_site.sdk.calls import Call, Download, Group, TransportT
+from hephaestus_site.sdk.calls import BinaryDownload, Call, Download, Group, TransportT
 from search import schemas as s
 from tickets.schemas import comments as c
 from tickets.schemas import details as d
@@ -48,6 +49,10 @@ class Tickets(Group[TransportT]):
     edit_comment = Call("PATCH", "tickets/comments/{comment_id}", c.EditComment, c.CommentAnswer)
     delete_comment = Call("DELETE", "tickets/comments/{comment_id}", c.DeleteComment, c.CommentAnswer)
     react = Call("POST", "tickets/comments/{comment_id}/reactions", c.ReactToComment, c.ReactionAnswer)
+
+    link_commit = Call("POST", "tickets/link-commit", h.LinkCommit, h.CommitLinked)
+    commit_diff = Call("GET", "tickets/commit-diff/{commit_sha}", h.GetCommitDiff, h.CommitDiff)
+    commit_patch = BinaryDownload("GET", "tickets/commit-diff/{commit_sha}/patch", h.GetCommitPatch, bytes)
 
     get = Call("GET", "tickets/{ticket_id}", d.GetTicket, d.TicketFullDetail)
     list = Call("GET", "tickets/get", i.ListTickets, i.TicketList)
@@ -95,6 +100,7 @@ class Workflows(Group[TransportT]):
     events = Call("GET", "workflows/{workflow_id}/events", y.ListEvents, y.EventPage)
     approvals = Call("GET", "workflows/{workflow_id}/approvals", y.ListApprovals, y.ApprovalList)
     claims = Call("GET", "workflows/{workflow_id}/claims", y.ListClaims, y.ClaimList)
+    repositories = Call("GET", "workflows/{workflow_id}/repositories", h.ListRepositories, h.RepositoryList)
     insights = Call("GET", "workflows/{workflow_id}/insights", g.GetInsights, g.InsightsFound)
     duplicates = Call("GET", "workflows/{workflow_id}/duplicates", s.ListDuplicates, s.DuplicatesFound)
     search_index = Call("GET", "workflows/{workflow_id}/search-index", s.GetSearchIndex, s.SearchIndex)

@@ -153,16 +153,19 @@ async def test_search_finds_or_says_that_it_is_not_there(here: Place, transport:
         assert made["ticket_id"] in [row["ticket_id"] for row in answer["results"]]
 
 
-async def test_commits_are_not_available_before_there_is_an_operation(here: Place, transport: Transport) -> None:
+async def test_a_commit_of_no_repository_is_linked_by_what_the_agent_says(here: Place, transport: Transport) -> None:
+    sha = "c0ffee" * 6 + "c0ff"
     async with here.client(transport) as client:
         ticket = await new_ticket(client)
-        for name in ("link_commit", "link_commit_to_ticket"):
-            linked = await refused(client, name, ticket_id=ticket["key"], commit_sha="abc1234")
-            assert linked["code"] == "not_available"
-            assert linked["next"]["tool"] == "add_ticket_comment"
-        diff = await refused(client, "get_commit_diff", commit_sha="abc1234")
+        unknown = await refused(client, "link_commit", ticket_id=ticket["key"], commit_sha=sha)
+        for name, linked_now in (("link_commit", True), ("link_commit_to_ticket", False)):
+            linked = await call(client, name, ticket_id=ticket["key"], commit_sha=sha, commit_message="Say so")
+            assert (linked["linked"], linked["verified"], linked["commit_sha"]) == (linked_now, False, sha)
+        diff = await refused(client, "get_commit_diff", commit_sha=sha)
         wrong = await refused(client, "get_commit_diff", commit_sha="--output=/etc/passwd")
-    assert diff["code"] == "not_available"
+    assert (unknown["code"], unknown["field"]) == ("not_found", "commit_sha")
+    assert unknown["next"] == {"tool": "get_ticket", "arguments": {"ticket_id": ticket["key"], "detail": "full"}}
+    assert diff["code"] == "not_found"
     assert (wrong["code"], wrong["field"]) == ("invalid", "commit_sha")
 
 

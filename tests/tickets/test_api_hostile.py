@@ -296,15 +296,3 @@ def test_a_fault_of_ours_tells_nothing(api: ApiClient, monkeypatch: pytest.Monke
     assert answer.status_code == 500
     assert answer.json()["success"] is False
     assert b"secret" not in answer.content
-
-
-def test_commits_say_that_they_are_not_there(api: ApiClient) -> None:
-    from django.urls import resolve
-
-    for method, address in (("post", "link-commit"), ("get", "commit-diff/abcdef12")):
-        for prefix in ("/api/tickets/", "/tickets/"):
-            view: Any = resolve(prefix + address).func
-            if view.cls.__name__ != "Unavailable":
-                continue
-            refused(getattr(api, method)(prefix + address), 503, "not_available")
-            refused(getattr(api_client(None), method)(prefix + address), 401, "unauthenticated")

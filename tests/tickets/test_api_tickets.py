@@ -243,18 +243,6 @@ def test_resolve_needs_ten_characters(api: ApiClient, agent: AgentWithToken) -> 
     refused(api.write("/api/tickets/resolve", sent), 400, "invalid", "resolution_comment")
 
 
-def test_commits_are_not_available_yet(api: ApiClient, agent: AgentWithToken) -> None:
-    from tickets import ports
-
-    if ports._commits is not None:
-        return
-    ticket = make_ticket(agent)
-    sent = {"ticket_id": ticket.id, "resolution_comment": LONG, "commit_sha": "abcdef12"}
-    refused(api.write("/api/tickets/resolve", sent), 503, "not_available", "commit_sha")
-    ticket.refresh_from_db()
-    assert not ticket.is_resolved
-
-
 def test_move_orders_a_column(api: ApiClient, agent: AgentWithToken) -> None:
     first, second = make_ticket(agent), make_ticket(agent)
     ok(api.write("/api/tickets/move", {"ticket_id": second.id, "before_ticket_id": first.id}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, path
 
 from tickets import operations as op
-from tickets.api.views import operation_view, unavailable_view
+from tickets.api.views import operation_view
 
 ticket_urls: list[URLPattern] = [
     path("create", operation_view(post=op.TICKET_CREATE)),
@@ -28,8 +28,6 @@ ticket_urls: list[URLPattern] = [
     path("comment", operation_view(post=op.COMMENT_ADD)),
     path("comments/<str:comment_id>", operation_view(patch=op.COMMENT_EDIT, delete=op.COMMENT_DELETE)),
     path("comments/<str:comment_id>/reactions", operation_view(post=op.COMMENT_REACT)),
-    path("link-commit", unavailable_view("Linking commits", "post")),
-    path("commit-diff/<str:commit_sha>", unavailable_view("Reading commits", "get")),
 ]
 
 _agent = {"agent_id": "for_agent_id"}

@@ -25,7 +25,6 @@ from tickets.api.errors import MethodNotAllowed, as_domain_error, error_headers,
 from tickets.api.negotiation import prefers_html
 from tickets.api.renderers import JSONRenderer, json_response
 from tickets.api.schema import OperationSchema
-from tickets.errors import NotAvailable
 from tickets.operations import Operation, execute
 from tickets.schemas.base import check_text
 
@@ -139,16 +138,6 @@ class OperationView(ApiView):
         return data
 
 
-class Unavailable(ApiView):
-    """Stands where a capability will be: it knows its callers and has nothing to say."""
-
-    schema = None  # type: ignore[assignment]
-    what: ClassVar[str] = ""
-
-    def handle(self, request: HttpRequest, actor: Actor, **path: str) -> Answer:
-        raise NotAvailable(f"{self.what} is not available on this server.")
-
-
 def operation_view(
     *,
     path_fields: Mapping[str, str] | None = None,
@@ -170,11 +159,6 @@ def operation_view(
     }
     view = type(first.name.replace("_", " ").capitalize(), (base,), namespace)
     return cast(type[OperationView], view).as_view()
-
-
-def unavailable_view(what: str, *methods: str) -> ViewFunction:
-    """A view that answers 503 ``not_available`` to those who are known."""
-    return cast(type[Unavailable], type("Unavailable", (Unavailable,), {"what": what, "methods": methods})).as_view()
 
 
 def entity_tag(answer: BaseModel) -> dict[str, str]:
