@@ -70,6 +70,8 @@ def prepare_merge(worktree: Worktree, method: LinkMethod) -> Merge | None:
         )
     place = place_of(worktree.repository)
     try:
+        # What a dead process left would look like changes of somebody's in the checkout.
+        _recover_at(place)
         _require_committed(place, worktree)
         merge = Merge(worktree, place, method)
         return merge if merge.commit_sha else None
@@ -187,13 +189,16 @@ def merges_recover() -> None:
         Worktree.objects.filter(removed_at=None).order_by().values_list("repository", flat=True).distinct()
     ):
         try:
-            place = place_of(repository)
-            if plumbing.refs(place, INTENTS):
-                with write_transaction():
-                    lock_until_commit(repository)
-                    recover(place)
+            _recover_at(place_of(repository))
         except (Conflict, RepositoryUnreadable) as error:
             log.warning("merges_not_recovered", repository=repository, reason=str(error))
+
+
+def _recover_at(place: Place) -> None:
+    if plumbing.refs(place, INTENTS):
+        with write_transaction():
+            lock_until_commit(str(place.folder))
+            recover(place)
 
 
 def recover(place: Place) -> None:
@@ -216,7 +221,7 @@ def _undo(place: Place, worktree: Worktree, sha: str) -> None:
     tip, old = plumbing.refs(place, base).get(base), plumbing.first_parent(place, sha)
     if tip in (old, sha):
         tree = _tree_of(place, base)
-        if tree is not None:
+        if tree is not None and not plumbing.index_holds(place, tree[1], old):
             _bring_along(place, tree, sha, old)
         if tip == sha:
             plumbing.move_refs(place, "undo a merge that was not recorded", [f"update {base} {old} {sha}"])

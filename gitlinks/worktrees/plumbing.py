@@ -155,6 +155,17 @@ def changed_files(place: Place, path: Path, index: Path, commit: str, *, untrack
     return sorted({name for name in changed.decode("utf-8", "replace").split("\0") if name})
 
 
+def index_holds(place: Place, index: Path, commit: str) -> bool:
+    """Whether an index holds the commit's files, and nothing else."""
+    try:
+        _apart(place, "diff-index", "--cached", "--quiet", commit, index=index)
+    except GitFailed as error:
+        if error.code == 1:
+            return False
+        raise
+    return True
+
+
 def merge(place: Place, ours: str, theirs: str) -> str:
     """The tree in which both commits are merged. Raises DoesNotMerge, and GitFailed for unrelated histories."""
     try:

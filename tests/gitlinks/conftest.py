@@ -21,6 +21,11 @@ def root(tmp_path: Path, settings: Any) -> Path:
 
 
 @pytest.fixture
-def shop(root: Path, request: pytest.FixtureRequest) -> Workshop:
-    request.getfixturevalue("transactional_db" if request.node.get_closest_marker("commits") else "db")
+def shop(root: Path, db: None) -> Workshop:
+    return Workshop(make_repository(root / "project"))
+
+
+@pytest.fixture
+def real_shop(root: Path, transactional_db: None) -> Workshop:
+    """One whose transactions commit, as what follows a commit needs it."""
     return Workshop(make_repository(root / "project"))
