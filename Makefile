@@ -68,6 +68,10 @@ race: dev ## Let many agents write at once, and check that nothing is lost (ARGS
 fleet: dev ## Let a hundred agents finish a graph of tickets, some of them dying (ARGS="--database postgres")
 	@$(bin)/python -m tests.race fleet $(ARGS)
 
+.PHONY: conformance
+conformance: dev ## Hold the MCP bridge against the official suite and clients (needs npm)
+	@sh tests/mcp_bridge/conformance.sh $(ARGS)
+
 .PHONY: lock
 lock: dev ## Renew the locks from requirements/*.in (ARGS=--upgrade)
 	$(lock) requirements/runtime.in --output-file requirements/runtime.txt $(ARGS)

@@ -60,7 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say last, where it is read, what this machine could not test."""
-    if missing := services.missing():
+    missing = services.missing()
+    if not services.find_program("npm"):
+        missing.append("npm (conformance of the MCP bridge)")
+    if missing:
         terminalreporter.section("NOT TESTED HERE", red=True, bold=True)
         terminalreporter.line(f"Not installed, so their tests did not run: {', '.join(missing)}")
 

