@@ -83,12 +83,15 @@ def measure_search(arguments: argparse.Namespace) -> list[report.Target]:
     """Searches with 10,000 and more tickets, side by side, in servers that embed with the local model."""
     with ExitStack() as stack:
         servers = {}
+        targets = []
         for tickets in arguments.tickets:
             if tickets >= LARGE:
                 environment = stack.enter_context(data_folder(arguments.database, provider="local"))
                 fixture = _load(environment, tickets, arguments.texts)
                 servers[tickets] = (stack.enter_context(serve(environment)), fixture)
-        return search.measure(servers, arguments) if servers else []
+                if tickets == LARGE:
+                    targets += search.measure_freshness(*servers[tickets], environment)
+        return search.measure(servers, arguments) + targets if servers else []
 
 
 def _alone(

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from itertools import cycle
 from typing import Any
 
+from tests.bench import freshness
 from tests.bench.client import Call, Reply
 from tests.bench.fixture import Fixture
 from tests.bench.measure import Player, Series, Turn, interleave
 from tests.bench.operations import BY_NAME, EMPTY, Operation, World, new_ticket
-from tests.bench.report import Row, Target, at_most, rows, show_rows
+from tests.bench.report import Row, Target, at_most, rows, show_rows, spread_ms
 from tests.bench.server import Server
 
 EMBEDDING = "embedding a query"
@@ -82,6 +83,16 @@ def measure(servers: Mapping[int, tuple[Server, Fixture]], arguments: argparse.N
     for tickets, table in tables.items():
         show_rows(f"search, {tickets:,} tickets, 1 client, {arguments.database}", rows(table))
     return _targets(tables, servers)
+
+
+def measure_freshness(server: Server, fixture: Fixture, environment: Mapping[str, str]) -> list[Target]:
+    """How soon two other processes find a new ticket. Prints a line for each and returns the targets."""
+    targets = []
+    for name, delays in freshness.delays(server, fixture, environment, 40).items():
+        spread = spread_ms(delays)
+        print(f"  a new ticket to its being found by a {name}: p50 {spread['p50']:.0f} ms, p95 {spread['p95']:.0f} ms")
+        targets.append(at_most(f"a new ticket found by a {name}, longest", max(delays) * 1000, 1000, " ms"))
+    return targets
 
 
 def _table(series: Mapping[str, Series], tickets: int) -> dict[str, Series]:
