@@ -1,6 +1,12 @@
 // The live board: events come in, the cards that they concern are fetched, nothing else moves.
 
+import { Bar } from "./bar.js";
+import { CardMenu } from "./cardmenu.js";
 import { Board } from "./cards.js";
+import { Drag } from "./drag.js";
+import { Keys, openHelp } from "./keys.js";
+import { Mover } from "./moves.js";
+import { Selection } from "./select.js";
 import { EventStream } from "./socket.js";
 
 const BURST = 100; // ms: at most one request for changed cards in this time
@@ -12,6 +18,7 @@ const board = new Board(document.querySelector(".board"));
 const says = document.querySelector("[data-says]");
 const mark = document.querySelector("[data-live]");
 const changed = new Set();
+const others = new Set(); // of those, what somebody else changed
 let newest = board.seq;
 let timer = 0;
 let fetching = false;
@@ -39,48 +46,96 @@ async function flush() {
   lastStart = Date.now();
   let wait;
   const ids = [...changed];
+  const own = new Set(ids.filter((id) => !others.has(id)));
   const seq = newest;
   changed.clear();
+  others.clear();
   try {
-    if (reload) await redraw();
+    if (reload && !board.isBusy) await redraw(location.href);
     else {
+      if (reload) wait = 500; // what is in hand would be lost
       while (ids.length) {
         const some = ids.slice(0, MAX_IDS);
-        board.apply(some, await get(board.address("cards", { ids: some.join(","), since: board.seq })));
+        const answer = await get(board.address("cards", { ids: some.join(","), since: board.seq }));
+        if (!board.apply(some, answer, own)) reload = true;
         ids.splice(0, some.length);
       }
-      board.seq = seq;
+      if (!reload) board.seq = seq;
     }
   } catch {
-    for (const id of ids) changed.add(id);
+    for (const id of ids) {
+      changed.add(id);
+      if (!own.has(id)) others.add(id);
+    }
     wait = 1000;
   }
   fetching = false;
   if (changed.size || reload || newest > board.seq) soon(wait);
 }
 
-// The whole board anew: its columns changed, or events that it missed are no longer kept.
-async function redraw() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-  if (answer.redirected || !answer.ok) throw new Error(`${answer.status}`);
+// A person's own change: its card is fetched whether or not the event comes.
+function touch(...ids) {
+  for (const id of ids) changed.add(id);
+  soon();
+}
+
+// The whole board anew: it is arranged otherwise, its columns changed, or events that it missed are no longer kept.
+async function redraw(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (answer.redirected) return location.reload();
+  if (!answer.ok) throw new Error(`${answer.status}`);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector(".board");
   if (!fresh) return location.reload();
   const focused = document.activeElement?.closest("[data-ticket-id]")?.dataset.ticketId;
-  const scrolled = [...board.element.querySelectorAll("[data-column]")].map((column) =>
-    [column.dataset.column, column.querySelector(".cards").scrollTop]);
+  const scrolled = board.lists.map((list) => [list.dataset.status, list.dataset.lane, list.scrollTop]);
   reload = false;
+  board.element.className = fresh.className;
   board.element.replaceChildren(...fresh.children);
   Object.assign(board.element.dataset, fresh.dataset);
+  board.readRules();
   newest = board.seq;
-  document.querySelector(".coltabs").replaceWith(page.querySelector(".coltabs"));
-  for (const [id, top] of scrolled) {
-    const column = board.column(id);
-    if (column) column.querySelector(".cards").scrollTop = top;
+  for (const part of [".coltabs", "[data-summary]", "[data-fleet]"]) document.querySelector(part).replaceWith(page.querySelector(part));
+  const nothing = page.querySelector("[data-nothing]");
+  if (nothing) says.replaceChildren(nothing);
+  else says.querySelector("[data-nothing]")?.remove();
+  bar.swap(page);
+  bar.fold();
+  drag.watch();
+  keys.watch();
+  for (const [column, lane, top] of scrolled) {
+    const list = board.list(column, lane);
+    if (list) list.scrollTop = top;
   }
-  if (focused) board.card(focused)?.querySelector(".card-title a").focus({ preventScroll: true });
+  if (focused) board.focus(focused);
   watchColumns();
 }
+
+// What a person does.
+
+const mover = new Mover(board, touch);
+const menu = new CardMenu(board, mover, touch);
+const selection = new Selection(board, menu, touch);
+const drag = new Drag(board, mover);
+const bar = new Bar(board, (address) => redraw(address).catch(() => {
+  sayButton("notice-stop", "The board did not load. What you see is what was there before.", "Try again", () => redraw(location.href).then(() => says.replaceChildren(), () => {}));
+}));
+const withCard = (run) => (card) => { if (card && board.rules.writes) run(card); };
+const keys = new Keys(board, mover, {
+  "/": () => bar.find(),
+  "f": () => bar.filter(),
+  "Shift+?": openHelp,
+  "?": openHelp,
+  "x": withCard((card) => selection.toggle(card)),
+  "m": withCard((card) => menu.move(card)),
+  "a": withCard((card) => menu.assign(card)),
+  "p": withCard((card) => menu.prioritise(card)),
+  "b": withCard((card) => menu.toggleBlock(card)),
+  "r": withCard((card) => menu.resolve(card)),
+  ".": (card) => { if (card) menu.open(card); },
+  "Escape": () => { if (!keys.isLifting) selection.clear(); },
+});
+document.querySelector("[data-help]").addEventListener("click", openHelp);
 
 // ── connection ──
 
@@ -97,7 +152,10 @@ const stream = new EventStream(board.element.dataset.workflow, {
     newest = Math.max(newest, event.seq);
     times.push(Date.now());
     if (event.type === "board_updated") reload = true;
-    if (event.ticket_id) changed.add(event.ticket_id);
+    if (event.ticket_id) {
+      changed.add(event.ticket_id);
+      if (event.agent_id !== board.rules.me) others.add(event.ticket_id);
+    }
     soon();
   },
   live() {
@@ -165,14 +223,18 @@ function sayLink(text, word, href) {
 }
 
 function sayLost() {
-  const box = notice("notice-stop", "Not live. The board may be behind; it catches up by itself.");
-  box.dataset.lost = "";
+  sayButton("notice-stop", "Not live. The board may be behind; it catches up by itself.", "Try now", () => stream.retry()).dataset.lost = "";
+}
+
+function sayButton(kind, text, word, run) {
+  const box = notice(kind, text);
   const button = document.createElement("button");
   button.className = "btn btn-sm";
   button.type = "button";
-  button.textContent = "Try now";
-  button.addEventListener("click", () => stream.retry());
+  button.textContent = word;
+  button.addEventListener("click", run);
   box.append(button);
+  return box;
 }
 
 // ── more cards: by scrolling near the end, or by the link ──
@@ -182,9 +244,9 @@ const loading = new WeakSet();
 async function more(list) {
   if (!list?.dataset.next || loading.has(list)) return;
   loading.add(list);
-  const column = list.closest("[data-column]").dataset.column;
+  const { status: column, lane = "", next: after } = list.dataset;
   try {
-    const answer = await get(board.address("column", { column, after: list.dataset.next }));
+    const answer = await get(board.address("column", { column, after, ...(lane && { lane }) }));
     board.append(list, answer.html, answer.next);
   } catch {
     say("More cards did not load. Scroll or press Show more to try again.", 6000);
@@ -200,7 +262,7 @@ board.element.addEventListener("click", (event) => {
   const link = event.target.closest("[data-more]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
-  more(link.closest("[data-column]").querySelector(".cards"));
+  more(link.closest(".col, .cell").querySelector(".cards"));
 });
 
 // ── the phone's tabs follow the column in view ──

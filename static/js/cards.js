@@ -1,4 +1,6 @@
-// Puts cards where they belong. Only nodes whose ticket changed are touched.
+// Puts cards where they belong. Only nodes whose ticket changed are touched, and none that a person holds.
+
+import { announce, button, element } from "./actions.js";
 
 const COOL = 45_000; // --cool in tokens.css
 
@@ -10,10 +12,24 @@ const parse = (html) => {
 };
 
 export class Board {
-  constructor(element) {
-    this.element = element;
+  #holds = new Map(); // ticket id → why its card stays as it is: drag, keys, menu, form, saving
+  #waiting = new Map(); // ticket id → what came for it meanwhile
+
+  constructor(board) {
+    this.element = board;
+    this.readRules();
     this.address = (name, parameters) =>
-      `/tickets/${name}?${new URLSearchParams({ workflow: element.dataset.workflow, ...parameters })}`;
+      `/tickets/${name}?${new URLSearchParams({ workflow: board.dataset.workflow, ...parameters })}${this.rules.query && `&${this.rules.query}`}`;
+    board.addEventListener("focusout", ({ target, relatedTarget }) => {
+      const card = target.closest?.(".card");
+      if (card && !card.contains(relatedTarget)) queueMicrotask(() => this.#catchUp(card.dataset.ticketId));
+    });
+  }
+
+  // What the server says of the board: columns, where tickets may go, who there is, what the address arranges.
+  readRules() {
+    this.rules = JSON.parse(this.element.querySelector("#board-data").textContent);
+    this.columns = new Map(this.rules.columns.map((column) => [column.id, column]));
   }
 
   get seq() { return Number(this.element.dataset.seq); }
@@ -21,14 +37,94 @@ export class Board {
 
   column(id) { return this.element.querySelector(`[data-column="${CSS.escape(id)}"]`); }
   card(id) { return this.element.querySelector(`[data-ticket-id="${CSS.escape(id)}"]`); }
+  list(column, lane = "") {
+    const within = lane ? `[data-lane="${CSS.escape(lane)}"]` : ":not([data-lane])";
+    return this.element.querySelector(`.cards[data-status="${CSS.escape(column)}"]${within}`);
+  }
 
-  // ids: those asked for; answer: what /tickets/cards said of them.
-  apply(ids, answer) {
+  get lists() { return [...this.element.querySelectorAll(".cards")]; }
+  columnOf(list) { return this.columns.get(list.dataset.status); }
+  // Whether a card may be put between two others there.
+  isRanked(list) { return this.rules.sort === "rank" && !this.columnOf(list).final; }
+  #descends(list) { return this.column(list.dataset.status).hasAttribute("data-latest"); }
+
+  // ── what a person holds stays as it is ──
+
+  hold(card, why) {
+    const id = card.dataset.ticketId;
+    if (!this.#holds.has(id)) this.#holds.set(id, new Set());
+    this.#holds.get(id).add(why);
+  }
+
+  release(card, why) {
+    const id = card.dataset.ticketId;
+    const reasons = this.#holds.get(id);
+    reasons?.delete(why);
+    if (reasons && !reasons.size) this.#holds.delete(id);
+    this.#catchUp(id);
+  }
+
+  isHeld(id) { return this.#holds.has(id); }
+  // Something is in hand that drawing the whole board anew would lose.
+  get isBusy() { return this.#holds.size > 0; }
+
+  // Shows what waited. Without `now`, only once the focus has left as well.
+  #catchUp(id, now = false) {
+    const next = this.#waiting.get(id);
+    const card = this.card(id);
+    if (!next || this.#holds.has(id) || (!now && card?.contains(document.activeElement))) return;
+    this.#waiting.delete(id);
+    if (next.gone) card?.remove();
+    else this.place(id, next);
+  }
+
+  #wait(card, next) {
+    const id = card.dataset.ticketId;
+    this.#waiting.set(id, next);
+    const said = next.gone ? null : parse(next.html).querySelector(".card-heat");
+    said?.querySelector("time")?.parentElement.remove();
+    const text = next.gone ? "It left this view" : said?.textContent.trim() || "It changed";
+    const line = element("p", { class: "card-heat card-waits" }, element("span", { dir: "auto" }, text));
+    line.append(button("View", () => {
+      this.#catchUp(id, true);
+      this.focus(id);
+    }, "", { "aria-label": `View what changed: ${text}` }));
+    card.querySelector(".card-heat")?.remove();
+    card.append(line);
+    card.classList.add("is-warm");
+    announce(`${keyOf(card)}: ${text}.`);
+  }
+
+  focus(id) { this.card(id)?.querySelector(".card-title a").focus({ preventScroll: true }); }
+
+  // ── places ──
+
+  placeOf(card) {
+    const list = card.closest(".cards");
+    return { list, next: card.nextElementSibling, column: list.dataset.status, lane: list.dataset.lane ?? "" };
+  }
+
+  // Puts a card back into a list, where its rank says.
+  settle(card, list) {
+    const focused = card.contains(document.activeElement) ? document.activeElement : null;
+    list.insertBefore(card, this.#successor(list, card, card.dataset.ticketId) ?? null);
+    focused?.focus({ preventScroll: true });
+  }
+
+  // ids: those asked for; answer: what /tickets/cards said of them; own: those that nobody else has changed.
+  // False where a card belongs into a lane that is not there yet.
+  apply(ids, answer, own = new Set()) {
     const found = new Map(answer.cards.map((card) => [card.id, card]));
+    let complete = true;
     for (const id of ids) {
-      const card = found.get(id);
-      if (card) this.place(id, card.column, card.html);
-      else this.card(id)?.remove();
+      const next = found.get(id) ?? { gone: true };
+      const card = this.card(id);
+      const focused = card?.contains(document.activeElement) && !own.has(id);
+      if (card && (this.#holds.has(id) || focused)) {
+        if (!own.has(id)) this.#wait(card, next);
+        else this.#waiting.set(id, next);
+      } else if (next.gone) card?.remove();
+      else complete = this.place(id, next) && complete;
     }
     for (const head of answer.columns) this.count(head);
     for (const name of ["summary", "fleet"]) {
@@ -37,21 +133,25 @@ export class Board {
       if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh);
     }
     if (answer.columns.some((head) => head.total)) document.querySelector("[data-nothing]")?.remove();
+    return complete;
   }
 
-  place(id, columnId, html) {
+  place(id, { column, lane, html }) {
     const old = this.card(id);
     const fresh = parse(html).querySelector("li");
-    if (old && Number(old.dataset.version) > Number(fresh.dataset.version)) return;
-    const list = this.column(columnId)?.querySelector(".cards");
+    if (old && Number(old.dataset.version) > Number(fresh.dataset.version)) return true;
+    this.#waiting.delete(id);
+    const list = this.list(column, lane);
     const focus = old?.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const next = list && this.#successor(list, fresh, id);
     if (!list || next === undefined) {
       old?.remove(); // below what is loaded: the column's foot counts it
-      return;
+      return Boolean(list);
     }
+    const refusal = old?.querySelector(".card-refusal"); // it stays until it is dismissed
+    if (refusal) fresh.append(refusal);
     // A card that keeps its place is replaced where it stands, so that nothing around it is laid out anew.
-    if (old && old.parentElement === list && this.#after(old) === next) old.replaceWith(fresh);
+    if (old && old.parentElement === list && old.nextElementSibling === next) old.replaceWith(fresh);
     else {
       old?.remove();
       list.insertBefore(fresh, next);
@@ -61,6 +161,7 @@ export class Board {
       (link ?? fresh.querySelector("a")).focus({ preventScroll: true });
     }
     if (fresh.classList.contains("is-warm")) setTimeout(() => cool(fresh), COOL);
+    return true;
   }
 
   // Replaces a card only where it says something else than before; for what changes without an event.
@@ -69,7 +170,7 @@ export class Board {
       const old = this.card(id);
       const fresh = parse(html).querySelector("li");
       if (!old || old.classList.contains("is-warm") || old.isEqualNode(fresh)) continue;
-      if (old.contains(document.activeElement)) continue;
+      if (old.contains(document.activeElement) || this.#holds.has(id) || old.querySelector(".card-refusal")) continue;
       old.replaceWith(fresh);
     }
   }
@@ -80,50 +181,48 @@ export class Board {
     list.append(...[...cards].filter((card) => !this.card(card.dataset.ticketId)));
     if (next) list.dataset.next = next;
     else delete list.dataset.next;
-    this.foot(list.closest("[data-column]"));
+    this.foot(list);
   }
 
   count({ id, total, over, count }) {
     const column = this.column(id);
     if (!column) return;
-    if (Number(column.dataset.total) !== total) {
+    const fresh = parse(count).firstElementChild;
+    const old = column.querySelector(".col-count");
+    if (!old.isEqualNode(fresh)) {
       column.dataset.total = total;
-      const fresh = parse(count).firstElementChild;
-      column.querySelector(".col-count").replaceWith(fresh);
+      old.replaceWith(fresh);
       const limit = fresh.querySelector(".limit")?.textContent ?? "";
       document.querySelector(`[data-tab="${CSS.escape(id)}"] b`).textContent = `${number(total)}${limit}`;
       column.classList.toggle("is-over", over > 0);
       toggle(column, "col-warn", over > 0 && `${over} over limit`);
       toggle(column, "col-empty", total === 0 && column.dataset.empty);
     }
-    this.foot(column);
+    for (const list of this.lists) if (list.dataset.status === id && !list.dataset.lane) this.foot(list);
   }
 
-  foot(column) {
-    const foot = column.querySelector(".col-more");
-    const list = column.querySelector(".cards");
+  foot(list) {
+    const column = list.parentElement;
+    const foot = column.querySelector(":scope > .col-more");
     if (!foot) return;
     if (!list.dataset.next) {
       foot.remove();
       return;
     }
     write(foot.querySelector("[data-shown]"), number(list.children.length));
-    write(foot.querySelector("[data-of]"), number(Number(column.dataset.total)));
-    const link = foot.querySelector("[data-more]");
+    if (column.dataset.total) write(foot.querySelector("[data-of]"), number(Number(column.dataset.total)));
+    const link = foot.querySelector("a[data-more]");
+    if (!link) return;
     const address = new URL(link.href);
     address.searchParams.set("after", list.dataset.next);
     if (link.href !== address.href) link.href = address.href;
   }
 
-  #after(card) {
-    return card.nextElementSibling;
-  }
-
   // The card before which `fresh` stands; null at the end; undefined where the column is not loaded so far.
   #successor(list, fresh, id) {
-    const latest = list.parentElement.hasAttribute("data-latest");
+    const latest = this.#descends(list);
     for (const other of list.children) {
-      if (other.dataset.ticketId !== id && compare(fresh.dataset.rank, other.dataset.rank, latest) < 0) {
+      if (other.dataset.ticketId !== id && !this.#holds.has(other.dataset.ticketId) && compare(fresh.dataset.rank, other.dataset.rank, latest) < 0) {
         if (other === list.firstElementChild && list.hasAttribute("data-continued")) return undefined;
         return other;
       }
@@ -132,6 +231,9 @@ export class Board {
     return next && compare(fresh.dataset.rank, next, latest) > 0 ? undefined : null;
   }
 }
+
+export const keyOf = (card) => card.querySelector(".key").textContent;
+export const titleOf = (card) => card.querySelector(".card-title a").textContent;
 
 // A rank is text that sorts by code unit, then the ticket's number; final columns show the latest first.
 function compare(a, b, latest) {
@@ -162,7 +264,8 @@ function write(element, text) {
 // The line goes when the card is cold, but never from under the pointer or the focus: the cards below it would move.
 function cool(card) {
   if (!card.isConnected) return;
-  if (card.closest(".col").matches(":hover, :focus-within")) {
+  if (card.querySelector(".card-waits")) return;
+  if (card.closest(".col, .cell").matches(":hover, :focus-within")) {
     setTimeout(() => cool(card), 2000);
     return;
   }

@@ -133,23 +133,33 @@ def test_a_card_goes_where_its_rank_says(open_page: OpenPage, agent: Agent) -> N
     expect(keys).to_have_text([tickets[n]["key"] for n in (2, 0, 1)])
 
 
-def test_focus_and_scroll_are_kept(open_page: OpenPage, agent: Agent) -> None:
+def test_a_card_in_focus_waits_and_says_so(open_page: OpenPage, agent: Agent) -> None:
     ticket = agent.create("The one in focus")
     for number in range(20):
         agent.create(f"Filler {number}")
     page = wait_until_live(open_page())
-    link = card(page, ticket).get_by_role("link")
+    link = card(page, ticket).get_by_role("link", name="The one in focus")
     link.focus()
     cards = column(page, "backlog").locator(".cards")
     cards.evaluate("list => { list.scrollTop = 300 }")
     place = "list => list.children[4].getBoundingClientRect().top"
     before = cards.evaluate(place)
+    page.evaluate(MARK)
     agent.post("update", ticket_id=ticket["ticket_id"], updates={"priority": "critical"})
+    expect(card(page, ticket).locator(".card-waits")).to_contain_text("impl-1 changed priority")
+    expect(card(page, ticket)).to_contain_text("Medium")
+    expect(link).to_be_focused()
+    assert page.evaluate(UNMARKED) == [], "what is in focus is not replaced"
+    assert cards.evaluate(place) == pytest.approx(before, abs=1), "what is read does not move"
+    card(page, ticket).get_by_role("button", name="View").click()
     expect(card(page, ticket)).to_contain_text("Critical")
     expect(link).to_be_focused()
-    assert cards.evaluate(place) == pytest.approx(before, abs=1), "what is read does not move"
     agent.move(ticket, "review")
-    expect(column(page, "review").get_by_role("link", name="The one in focus")).to_be_focused()
+    expect(card(page, ticket).locator(".card-waits")).to_contain_text("moved it to Review")
+    # It is shown by itself once the focus leaves.
+    page.keyboard.press("Tab")
+    page.get_by_role("searchbox").focus()
+    expect(column(page, "review").get_by_role("link", name="The one in focus")).to_be_visible()
 
 
 def test_a_burst_takes_few_requests(open_page: OpenPage, agent: Agent) -> None:

@@ -1,0 +1,132 @@
+// What can be done with a card: its menu, and the keys that go straight to one of its lines.
+
+import { announce, call, copy, openSignIn } from "./actions.js";
+import { keyOf } from "./cards.js";
+import { openMenu } from "./menu.js";
+import { ask, refuse } from "./moves.js";
+
+const KEYS_ALONE = /^\s*[A-Za-z][A-Za-z0-9]*-\d+(\s*,\s*[A-Za-z][A-Za-z0-9]*-\d+)*\s*$/;
+
+export class CardMenu {
+  constructor(board, mover, touch) {
+    Object.assign(this, { board, mover, touch });
+    board.element.addEventListener("click", ({ target }) => {
+      const opener = target.closest(".card-menu");
+      if (opener) this.open(opener.closest(".card"));
+    });
+    board.element.addEventListener("contextmenu", (event) => {
+      const card = event.target.closest(".card");
+      if (!card || event.target.closest("input, textarea") || event.shiftKey || event.pointerType === "touch") return;
+      event.preventDefault();
+      this.open(card);
+    });
+  }
+
+  open(card) {
+    const { writes } = this.board.rules;
+    const key = keyOf(card);
+    const blocked = card.classList.contains("is-blocked");
+    const final = this.board.columnOf(card.closest(".cards")).final;
+    const address = card.querySelector(".card-title a").href;
+    const lines = [{ word: "Open", glyph: "expand", keys: "Enter", run: () => location.assign(address) }];
+    if (writes) {
+      lines.push(
+        { word: "Move to…", glyph: "move", keys: "M", label: `Move ${key} to`, items: () => this.#columns(card) },
+        { word: "Assign…", glyph: "user", keys: "A", label: `Assign ${key} to`, items: () => this.#people(card) },
+        { word: "Priority…", glyph: "p-high", keys: "P", label: `Priority of ${key}`, items: () => this.#priorities(card) },
+        blocked ? { word: "Unblock", glyph: "lock", keys: "B", run: () => this.unblock(card) } : { word: "Block…", glyph: "lock", keys: "B", run: () => this.block(card) },
+      );
+      if (!final) lines.push({ word: "Resolve…", glyph: "check", keys: "R", run: () => this.resolve(card) });
+    }
+    lines.push(
+      { word: "Copy key", glyph: "copy", run: () => this.#back(card, copy(key, "Key")) },
+      { word: "Copy link", glyph: "link", run: () => this.#back(card, copy(address, "Link")) },
+    );
+    this.#show(card, `Actions for ${key}`, lines);
+  }
+
+  move(card) { this.#show(card, `Move ${keyOf(card)} to`, this.#columns(card)); }
+  assign(card) { this.#show(card, `Assign ${keyOf(card)} to`, this.#people(card)); }
+  prioritise(card) { this.#show(card, `Priority of ${keyOf(card)}`, this.#priorities(card)); }
+  toggleBlock(card) { return card.classList.contains("is-blocked") ? this.unblock(card) : this.block(card); }
+
+  async block(card) {
+    const key = keyOf(card);
+    const text = await ask(this.board, card, { label: `Why is ${key} blocked?`, least: 1, go: "Block", hint: "Or keys of what must come first" });
+    if (text === null) return;
+    const body = KEYS_ALONE.test(text) ? { blocked_by_ticket_ids: text.split(",").map((part) => part.trim()) } : { reason: text };
+    this.#do(card, "Not blocked.", "tickets/block", body, "blocked");
+  }
+
+  unblock(card) {
+    const blockers = [...card.querySelectorAll(".note-blocked a")].map((link) => link.textContent);
+    this.#do(card, "Not unblocked.", "tickets/unblock", { blocked_by_ticket_ids: blockers }, "unblocked");
+  }
+
+  async resolve(card) {
+    const text = await ask(this.board, card, { label: `How was ${keyOf(card)} resolved?`, least: 10, go: "Resolve" });
+    if (text !== null) this.#do(card, "Not resolved.", "tickets/resolve", { resolution_comment: text }, "resolved");
+  }
+
+  // Lines of a menu, for one card or for many (`now` undefined).
+  columns(from, choose) {
+    return [...this.board.columns.values()].map((column, place) => ({
+      word: column.name, glyph: column.glyph, color: column.color, keys: place < 9 && String(place + 1),
+      end: column.id === from ? "now" : "", off: from && column.id !== from && !this.board.columns.get(from).to.includes(column.id) ? "not from here" : null,
+      run: () => { if (column.id !== from) choose(column.id); },
+    }));
+  }
+
+  people(now, choose) {
+    const { me, members } = this.board.rules;
+    const mine = members.filter(([id]) => id === me).map(([id, name]) => [id, `${name} (you)`]);
+    const others = members.filter(([id]) => id !== me);
+    return [...mine, [null, "Nobody"], ...others].map(([id, name]) => ({
+      word: name, glyph: "user", checked: now === undefined ? undefined : now === name, run: () => choose(id),
+    }));
+  }
+
+  priorities(now, choose) {
+    return this.board.rules.priorities.map((name) => ({
+      word: name[0].toUpperCase() + name.slice(1), glyph: `p-${name}`, checked: now === undefined ? undefined : now === name, run: () => choose(name),
+    }));
+  }
+
+  #columns(card) { return this.columns(card.closest(".cards").dataset.status, (status) => this.#back(card, this.mover.to(card, status))); }
+  #people(card) {
+    const now = card.querySelector(".card-foot .agent-name")?.textContent ?? "";
+    return this.people(now, (agent) => this.#do(card, "Not assigned.", "tickets/assign", { assigned_agent_id: agent }, agent ? "assigned" : "unassigned"));
+  }
+  #priorities(card) {
+    const now = card.querySelector(".prio-word")?.textContent.toLowerCase() ?? "";
+    return this.priorities(now, (priority) => this.#do(card, "Not changed.", "tickets/update", { updates: { priority } }, `priority ${priority}`));
+  }
+
+  #show(card, label, lines) {
+    this.board.hold(card, "menu");
+    const anchor = card.querySelector(".card-menu");
+    openMenu(anchor, label, lines, { onclose: (chosen) => {
+      if (!chosen && document.activeElement === anchor) this.board.focus(card.dataset.ticketId);
+      setTimeout(() => this.board.release(card, "menu"));
+    } });
+  }
+
+  #back(card, result) {
+    this.board.focus(card.dataset.ticketId);
+    return result;
+  }
+
+  async #do(card, fault, path, body, said) {
+    const id = card.dataset.ticketId;
+    this.board.focus(id);
+    try {
+      await call(path, { ticket_id: id, ...body });
+      announce(`${keyOf(card)} ${said}.`);
+    } catch (refusal) {
+      const steps = refusal.code === "unauthenticated" ? [["Sign in", openSignIn]] : [];
+      if (refusal.retryable || steps.length) steps.push(["Try again", () => this.#do(card, fault, path, body, said)]);
+      refuse(this.board.card(id) ?? card, fault, refusal.message, steps);
+    }
+    this.touch(id);
+  }
+}

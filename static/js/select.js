@@ -1,0 +1,155 @@
+// Several cards at once: selected by X, Shift and Ctrl with a click, changed by one operation.
+
+import { announce, button, call, element, icon, toast, toastRefusal } from "./actions.js";
+import { keyOf } from "./cards.js";
+import { openMenu } from "./menu.js";
+import { ask, refuse } from "./moves.js";
+
+const MOST = 50; // tickets of one bulk update
+
+export class Selection {
+  #ids = new Set();
+  #last = null;
+  #dock = null;
+
+  constructor(board, choices, touch) {
+    this.board = board;
+    this.choices = choices;
+    this.touch = touch;
+    board.element.addEventListener("click", (event) => this.#click(event), { capture: true });
+    board.element.addEventListener("keydown", (event) => this.#keydown(event));
+    // A card that was replaced or comes back is still selected.
+    new MutationObserver(() => this.#paint()).observe(board.element, { childList: true, subtree: true });
+  }
+
+  get size() { return this.#ids.size; }
+
+  toggle(card, on = !this.#ids.has(card.dataset.ticketId)) {
+    if (!this.board.rules.writes) return;
+    if (on) this.#ids.add(card.dataset.ticketId);
+    else this.#ids.delete(card.dataset.ticketId);
+    this.#last = card.dataset.ticketId;
+    this.#paint();
+    announce(`${keyOf(card)} ${on ? "selected" : "not selected"}, ${this.#ids.size} in all.`);
+  }
+
+  clear() {
+    if (!this.#ids.size) return false;
+    this.#ids.clear();
+    this.#paint();
+    announce("Nothing selected.");
+    return true;
+  }
+
+  #click(event) {
+    const card = event.target.closest(".card");
+    if (!card || event.button || !(event.ctrlKey || event.metaKey || event.shiftKey) || event.target.closest("button, .card-form")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.shiftKey && this.#last) this.#range(card);
+    else this.toggle(card);
+    card.querySelector(".card-title a").focus({ preventScroll: true });
+    getSelection()?.removeAllRanges();
+  }
+
+  #range(card) {
+    const start = this.board.card(this.#last);
+    const list = card.closest(".cards");
+    if (start?.closest(".cards") !== list) return this.toggle(card, true);
+    const cards = [...list.children];
+    const [from, to] = [cards.indexOf(start), cards.indexOf(card)].sort((a, b) => a - b);
+    for (const one of cards.slice(from, to + 1)) this.#ids.add(one.dataset.ticketId);
+    this.#paint();
+    announce(`${this.#ids.size} selected.`);
+  }
+
+  #keydown(event) {
+    const card = event.target.closest?.(".card-title a")?.closest(".card");
+    if (!card || !event.shiftKey || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+    const next = event.key === "ArrowUp" ? card.previousElementSibling : card.nextElementSibling;
+    event.preventDefault();
+    this.toggle(card, true);
+    if (!next) return;
+    this.toggle(next, true);
+    next.querySelector(".card-title a").focus();
+  }
+
+  #paint() {
+    for (const card of this.board.element.querySelectorAll(".card.is-selected")) {
+      if (this.#ids.has(card.dataset.ticketId)) continue;
+      card.classList.remove("is-selected");
+      card.querySelector("[data-selected]")?.remove();
+    }
+    for (const id of this.#ids) {
+      const card = this.board.card(id);
+      if (!card || card.classList.contains("is-selected")) continue;
+      card.classList.add("is-selected");
+      card.querySelector(".card-top").prepend(element("span", { class: "vh", "data-selected": true }, "Selected. "));
+    }
+    if (!this.#ids.size) {
+      this.#dock?.remove();
+      this.#dock = null;
+    } else {
+      if (!this.#dock) document.body.append(this.#dock = this.#bar());
+      const said = `${this.#ids.size} selected`;
+      const line = this.#dock.querySelector("b");
+      if (line.textContent !== said) line.textContent = said;
+    }
+  }
+
+  #bar() {
+    const { choices } = this;
+    const menu = (word, items) => button(word, ({ currentTarget }) => openMenu(currentTarget, word.replace("…", ""), items()), "", { "aria-haspopup": "menu" });
+    return element("div", { class: "dock", "data-dock": "bulk", role: "region", "aria-label": "Selected cards" },
+      element("p", { class: "dock-what" }, icon("check"), element("b", {}, "")),
+      element("div", { class: "dock-acts" },
+        menu("Move to…", () => choices.columns(null, (status) => this.#move(status))),
+        menu("Assign…", () => choices.people(undefined, (agent) => this.#change({ assigned_agent_id: agent }))),
+        menu("Priority…", () => choices.priorities(undefined, (priority) => this.#change({ priority }))),
+        button("Tag…", () => this.#tag()),
+        button("Clear", () => this.clear(), "btn-quiet")));
+  }
+
+  async #move(status) {
+    const first = this.board.card([...this.#ids][0]);
+    let comment;
+    if (this.board.rules.comment && first) {
+      comment = await ask(this.board, first, { label: `Why do ${this.#ids.size} tickets move to ${this.board.columns.get(status).name}?`, least: this.board.rules.comment, go: "Move all" });
+      if (comment === null) return;
+    }
+    this.#change({ status }, comment);
+  }
+
+  async #tag() {
+    const first = this.board.card([...this.#ids][0]);
+    const text = first && await ask(this.board, first, { label: `Tag ${this.#ids.size} tickets`, least: 1, go: "Tag", hint: "Separate tags by commas" });
+    const tags = text?.split(",").map((tag) => tag.trim()).filter(Boolean);
+    if (tags?.length) this.#change({ tags_add: tags });
+  }
+
+  async #change(updates, comment) {
+    const ids = [...this.#ids];
+    const refused = [];
+    let updated = 0;
+    try {
+      for (let start = 0; start < ids.length; start += MOST) {
+        const answer = await call("tickets/bulk-update", { ticket_ids: ids.slice(start, start + MOST), updates, comment });
+        updated += answer.updated;
+        refused.push(...answer.results.filter((result) => !result.success));
+      }
+    } catch (refusal) {
+      toastRefusal(`${ids.length} tickets are not changed.`, refusal, () => this.#change(updates, comment));
+      return;
+    } finally {
+      this.touch(...ids);
+    }
+    // What was refused stays selected, with the reason at its card.
+    this.#ids = new Set(refused.map((result) => result.ticket_id));
+    this.#paint();
+    for (const { ticket_id: id, error } of refused) {
+      const card = this.board.card(id);
+      if (card) refuse(card, "Not changed.", error.message);
+    }
+    toast(`${updated} ticket${updated === 1 ? "" : "s"} changed${refused.length ? `, ${refused.length} refused` : ""}`, { glyph: refused.length ? "warn" : "check" });
+  }
+}
