@@ -14,13 +14,15 @@ class Authors:
         members = Agent.objects.filter(memberships__workflow_id__in=list(workflow_ids)).order_by("id").distinct()
         self._by_email: dict[str, str] = {}
         self._by_name: dict[str, str] = {}
-        rows = list(members.values_list("id", "name", "email"))
-        for agent_id, _, email in rows:
+        rows = list(members.values_list("id", "name", "email", "user__username", "user__email"))
+        for agent_id, _, email, username, users_email in rows:
             self._by_name[agent_id.casefold()] = agent_id
-            if email:
-                self._by_email.setdefault(email.casefold(), agent_id)
+            if username:
+                self._by_name.setdefault(username.casefold(), agent_id)
+            for address in filter(None, (email, users_email)):
+                self._by_email.setdefault(address.casefold(), agent_id)
         # An id comes before what another agent is called.
-        for agent_id, name, _ in rows:
+        for agent_id, name, *_ in rows:
             self._by_name.setdefault(name.casefold(), agent_id)
 
     def find(self, name: str, email: str) -> str | None:
