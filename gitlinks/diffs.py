@@ -53,7 +53,7 @@ class Limits:
     together: int = MAX_TOGETHER
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class FileChange:
     """One file's change. ``status`` is git's letter (A M D R C T); a binary file has no counts.
 
@@ -88,11 +88,6 @@ class Comparison:
     files_changed: int = 0
     insertions: int = 0
     deletions: int = 0
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in memory."""
-        return 200 + sum(500 + 2 * len(file.path) + len(file.diff or b"") for file in self.files)
 
 
 def compare(
@@ -173,7 +168,7 @@ def _read_list(output: _Output, limit: int) -> Comparison:
         if not counts[3]:
             output.record(), output.record()
         if place < limit:
-            found.files[place] = replace(found.files[place], insertions=added, deletions=removed)
+            found.files[place].insertions, found.files[place].deletions = added, removed
         found.insertions += added or 0
         found.deletions += removed or 0
         place += 1
@@ -187,7 +182,7 @@ def _mode(digits: str) -> str | None:
 
 def _read_diffs(output: _Output, files: list[FileChange], limits: Limits) -> None:
     room = limits.together
-    for place, file in enumerate(files[: limits.with_diff]):
+    for file in files[: limits.with_diff]:
         # A file that became a link, or a submodule, is shown as deleted and added.
         wanted = min(limits.one, room)
         diff, cut = b"", False
@@ -197,8 +192,7 @@ def _read_diffs(output: _Output, files: list[FileChange], limits: Limits) -> Non
             if output.skipped > MAX_SKIPPED:
                 break
         room -= len(diff)
-        shown = diff if diff or not cut else None
-        files[place] = replace(file, diff=shown, truncated=cut)
+        file.diff, file.truncated = diff if diff or not cut else None, cut
         if room <= 0 or output.skipped > MAX_SKIPPED:
             return
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 
@@ -17,7 +18,6 @@ from tickets.errors import Busy, Invalid, NotAvailable, NotFound, TooLarge
 log = structlog.get_logger(__name__)
 
 MAX_CANDIDATES = 10
-ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,14 @@ def find_commit(repositories: Sequence[Repository], digits: str, *, field: str =
     return next(iter(found.values()))
 
 
-def reading(repository: Repository, read: Callable[[], ResultT]) -> ResultT:
-    """What ``read`` reads from a repository.
+@contextmanager
+def reading(repository: Repository) -> Iterator[None]:
+    """A block that reads a repository.
 
     Raises Busy where git took too long, TooLarge where it said too much, NotAvailable where it failed.
     """
     try:
-        return read()
+        yield
     except git.TookTooLong as error:
         raise Busy(f"Reading {repository.name} took too long. Repeat the request.", retry_after=5) from error
     except git.TooMuchOutput as error:
@@ -77,7 +78,8 @@ def reading(repository: Repository, read: Callable[[], ResultT]) -> ResultT:
 
 
 def _candidate(found: Found) -> dict[str, Any]:
-    commit = reading(found.repository, lambda: read_head(found.folder, found.sha))
+    with reading(found.repository):
+        commit = read_head(found.folder, found.sha)
     return {
         "commit_sha": found.sha,
         "commit_message": commit.subject[:200],

@@ -1,27 +1,33 @@
-"""What was read of commits and may be asked for again: a commit never changes."""
+"""What was read and may be asked for again, such as what a commit changed: it never changes itself."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-
-from gitlinks.diffs import MIB, Comparison
-
-MAX_BYTES = 32 * MIB
+from typing import Generic, Protocol, TypeVar
 
 
-class KeptComparisons:
-    """The comparisons asked for last, in this process, up to a size. Of any thread."""
+class Sized(Protocol):
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
 
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+
+SizedT = TypeVar("SizedT", bound=Sized)
+
+
+class Kept(Generic[SizedT]):
+    """The values asked for last, in this process, up to a size in bytes. For any thread."""
+
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._found: OrderedDict[Hashable, Comparison] = OrderedDict()
+        self._found: OrderedDict[Hashable, SizedT] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable, read: Callable[[], Comparison]) -> Comparison:
-        """The one kept under ``key``, else what ``read`` reads; nobody may change it."""
+    def get(self, key: Hashable, read: Callable[[], SizedT]) -> SizedT:
+        """The value kept under ``key``, else what ``read`` reads; nobody may change it."""
         with self._lock:
             known = self._found.get(key)
             if known is not None:
@@ -35,6 +41,3 @@ class KeptComparisons:
                 while self._bytes > self._max_bytes:
                     self._bytes -= self._found.popitem(last=False)[1].size
         return found
-
-
-kept = KeptComparisons()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import PurePosixPath
 
 from pygments.lexers import find_lexer_class_for_filename, get_all_lexers
 
@@ -14,11 +13,11 @@ _COMMON = {".pl": "perl", ".sql": "sql"}
 
 def language_of(path: str) -> str:
     """The language for highlighting: ``python``, ``javascript`` … ``text`` where the name says nothing."""
-    name = PurePosixPath(path).name
+    name = path.rpartition("/")[2]
     known = _known()
     if name in known:
         return known[name]
-    suffix = PurePosixPath(name.lower()).suffix
+    suffix = "." + name.rpartition(".")[2].lower()
     return _of_suffix(suffix) if f"*{suffix}" in known else PLAIN
 
 

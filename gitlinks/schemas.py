@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
 
 from tickets.schemas.base import Answer, Request, TicketAnswer, TicketWriteRequest
 from tickets.schemas.details import CommitDetail
@@ -62,7 +63,7 @@ class GetCommitPatch(OneCommit):
     """Download what a commit changed as a patch that ``git apply`` takes, binary files included."""
 
 
-class FileDiff(BaseModel):
+class FileDiff(TypedDict):
     """A file that a commit changed. Times and counts are git's; a binary file counts no lines.
 
     ``diff`` is the unified diff with its header lines, null where it was left out; bytes that are no UTF-8 are

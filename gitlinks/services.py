@@ -120,7 +120,8 @@ class CommitLinking:
 
     def prepare(self, *, workflow: Workflow, commit_sha: str) -> ReadCommit:
         found = find_commit(repositories_of(workflow), commit_sha)
-        return ReadCommit(reading(found.repository, lambda: read_commit(found.folder, found.sha)))
+        with reading(found.repository):
+            return ReadCommit(read_commit(found.folder, found.sha))
 
 
 def ticket_commit_link(*, actor: Actor, request: LinkCommit) -> CommitLinked:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Hashable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 from gitlinks.authors import Authors
-from gitlinks.diffs import Comparison, FileChange, compare, compare_file, patch
+from gitlinks.diffs import MIB, FileChange, compare, compare_file, patch
 from gitlinks.finding import Found, find_commit, reading
-from gitlinks.kept import kept
+from gitlinks.kept import Kept
 from gitlinks.languages import language_of
 from gitlinks.models import TicketCommit
 from gitlinks.repositories import repositories_of_actor
@@ -29,7 +29,29 @@ STATUSES: dict[str, ChangeStatus] = {
     "T": "type_changed",
 }
 # A patch up to this size waits in memory to be sent, a larger one on the disk.
-IN_MEMORY = 1024 * 1024
+IN_MEMORY = MIB
+
+
+CONTEXT = 3
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Files as they are shown, beside what git calls them, and counts of all."""
+
+    rows: list[FileDiff]
+    files: list[FileChange]
+    files_changed: int
+    insertions: int
+    deletions: int
+    size: int
+
+    @property
+    def truncated(self) -> bool:
+        return len(self.rows) < self.files_changed or any(row["truncated"] for row in self.rows)
+
+
+_kept = Kept[_Shown](32 * MIB)
 
 
 @dataclass(frozen=True)
@@ -40,9 +62,28 @@ class _Read:
     commit: Commit
     base: str | None
 
-    @property
-    def key(self) -> tuple[Hashable, ...]:
-        return (str(self.found.folder), self.found.sha, self.base)
+    def listing(self, context: int) -> _Shown:
+        """All files."""
+        folder, sha = self.found.folder, self.found.sha
+        return _kept.get((folder, sha, self.base, context), lambda: _read_listing(folder, self.base, sha, context))
+
+    def file(self, path: str, context: int) -> _Shown:
+        """One of them. Raises NotFound."""
+        folder, sha = self.found.folder, self.found.sha
+        change = self._change(path)
+        key = (folder, sha, self.base, context, change.path, change.old_path)
+        return _kept.get(key, lambda: _shown([compare_file(folder, self.base, sha, change, context=context)]))
+
+    def _change(self, path: str) -> FileChange:
+        listed = self.listing(CONTEXT)
+        files = listed.files
+        if len(files) < listed.files_changed and not any(file.shown_path == path for file in files):
+            # Beyond what is listed: looked at by itself, it has lost its old name if it was renamed.
+            files = compare(self.found.folder, self.base, self.found.sha, paths=[path.encode()]).files
+        for file in files:
+            if file.shown_path == path:
+                return file
+        raise NotFound(f"{self.found.sha[:12]} changed no file {path[:200]!r}.", field="path")
 
 
 def commit_diff_get(*, actor: Actor, request: GetCommitDiff) -> CommitDiff:
@@ -52,24 +93,13 @@ def commit_diff_get(*, actor: Actor, request: GetCommitDiff) -> CommitDiff:
     NotFound for a commit, and for a file, that is not there; Invalid where the digits fit several commits.
     """
     read = _read(actor, request)
-    folder, sha = read.found.folder, read.found.sha
-    listed = reading(
-        read.found.repository,
-        lambda: kept.get((*read.key, 3), lambda: compare(folder, read.base, sha)),
-    )
-    shown = listed
-    if request.path is not None:
-        shown = reading(read.found.repository, lambda: _one_file(read, listed, request.path or "", request.context))
-    elif request.context != 3:
-        shown = reading(
-            read.found.repository,
-            lambda: kept.get(
-                (*read.key, request.context), lambda: compare(folder, read.base, sha, context=request.context)
-            ),
-        )
+    path, context = request.path, request.context
+    with reading(read.found.repository):
+        listed = read.listing(CONTEXT if path is not None else context)
+        shown = listed if path is None else read.file(path, context)
     return CommitDiff(
         message=read.commit.message,
-        commit_sha=sha,
+        commit_sha=read.found.sha,
         author_agent_id=_author(actor, read),
         author_name=read.commit.author_name[:300],
         author_email=read.commit.author_email[:300],
@@ -80,8 +110,8 @@ def commit_diff_get(*, actor: Actor, request: GetCommitDiff) -> CommitDiff:
         files_changed=listed.files_changed,
         insertions=listed.insertions,
         deletions=listed.deletions,
-        truncated=any(file.truncated for file in shown.files) or len(listed.files) < listed.files_changed,
-        files=[_file_diff(file) for file in shown.files],
+        truncated=shown.truncated,
+        files=shown.rows,
     )
 
 
@@ -99,7 +129,8 @@ def commit_patch_get(actor: Actor, request: GetCommitPatch) -> Patch:
     read = _read(actor, request)
     content = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed with the response
     try:
-        reading(read.found.repository, lambda: patch(read.found.folder, read.base, read.found.sha, content))
+        with reading(read.found.repository):
+            patch(read.found.folder, read.base, read.found.sha, content)
     except BaseException:
         content.close()
         raise
@@ -111,7 +142,8 @@ def commit_patch_get(actor: Actor, request: GetCommitPatch) -> Patch:
 def _read(actor: Actor, request: OneCommit) -> _Read:
     """The commit, found anew for each request: only what it changed is kept."""
     found = find_commit(repositories_of_actor(actor, request.workflow_id), request.commit_sha)
-    commit = reading(found.repository, lambda: read_head(found.folder, found.sha))
+    with reading(found.repository):
+        commit = read_head(found.folder, found.sha)
     number = request.parent or 1
     if number > max(len(commit.parents), 1):
         raise Invalid(
@@ -120,22 +152,6 @@ def _read(actor: Actor, request: OneCommit) -> _Read:
             allowed=range(1, len(commit.parents) + 1),
         )
     return _Read(found, commit, commit.parents[number - 1] if commit.parents else None)
-
-
-def _one_file(read: _Read, listed: Comparison, path: str, context: int) -> Comparison:
-    change = next((file for file in listed.files if file.shown_path == path), None)
-    folder, sha = read.found.folder, read.found.sha
-    if change is None and len(listed.files) < listed.files_changed:
-        # Beyond what is listed: looked at by itself, it has lost its old name if it was renamed.
-        beyond = compare(folder, read.base, sha, paths=[path.encode()]).files
-        change = next((file for file in beyond if file.shown_path == path), None)
-    if change is None:
-        raise NotFound(f"{sha[:12]} changed no file {path[:200]!r}.", field="path")
-    found = change
-    return kept.get(
-        (*read.key, context, found.path),
-        lambda: Comparison([compare_file(folder, read.base, sha, found, context=context)]),
-    )
 
 
 def _author(actor: Actor, read: _Read) -> str | None:
@@ -149,18 +165,33 @@ def _author(actor: Actor, read: _Read) -> str | None:
     return links.order_by("linked_at", "id").values_list("agent_id", flat=True).first()
 
 
-def _file_diff(file: FileChange) -> FileDiff:
+def _read_listing(folder: Path, base: str | None, sha: str, context: int) -> _Shown:
+    found = compare(folder, base, sha, context=context)
+    return _shown(found.files, (found.files_changed, found.insertions, found.deletions))
+
+
+def _shown(files: list[FileChange], counts: tuple[int, int, int] | None = None) -> _Shown:
+    rows = [_row(file) for file in files]
+    for file in files:
+        # The rows have them.
+        file.diff = None
+    changed, added, removed = counts or (len(files), 0, 0)
+    size = sum(1000 + 4 * len(row["path"]) + 2 * len(row["diff"] or "") for row in rows)
+    return _Shown(rows, files, changed, added, removed, size)
+
+
+def _row(file: FileChange) -> FileDiff:
     path = file.shown_path
-    return FileDiff(
-        path=path,
-        status=STATUSES[file.status],
-        insertions=file.insertions or 0,
-        deletions=file.deletions or 0,
-        diff=None if file.diff is None else file.diff.decode("utf-8", "replace"),
-        language=language_of(path),
-        old_path=None if file.old_path is None else file.old_path.decode("utf-8", "replace"),
-        binary=file.is_binary,
-        old_mode=file.old_mode,
-        new_mode=file.new_mode,
-        truncated=file.truncated,
-    )
+    return {
+        "path": path,
+        "status": STATUSES[file.status],
+        "insertions": file.insertions or 0,
+        "deletions": file.deletions or 0,
+        "diff": None if file.diff is None else file.diff.decode("utf-8", "replace"),
+        "language": language_of(path),
+        "old_path": None if file.old_path is None else file.old_path.decode("utf-8", "replace"),
+        "binary": file.is_binary,
+        "old_mode": file.old_mode,
+        "new_mode": file.new_mode,
+        "truncated": file.truncated,
+    }
