@@ -6,6 +6,7 @@ hides every other error. Here a tool's refusal is always a result with ``isError
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,12 +18,12 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_bridge import prompts, resources, text
+from mcp_bridge import asking, prompts, resources, text
 from mcp_bridge.arguments import read_arguments
 from mcp_bridge.budget import CEILING, Reply, reply
 from mcp_bridge.catalogue import BY_NAME, definitions, find_tool
 from mcp_bridge.credentials import Credential
-from mcp_bridge.definitions import readable
+from mcp_bridge.definitions import Tool, readable
 from mcp_bridge.errors import ServerFault, refusal
 from mcp_bridge.identity import INSTRUCTIONS, NAME, TITLE, VERSION
 from mcp_bridge.threads import Threads
@@ -87,11 +88,21 @@ class _Faces:
     async def list_tools(self, ctx: Context, params: Any) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[types.Tool.model_validate(tool) for tool in definitions()])
 
-    async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(
+        self, ctx: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         arguments: Any = params.arguments
         if arguments is not None and _MALFORMED in arguments:
             arguments = arguments[_MALFORMED]
-        return await self._threads.run(call_tool, self._credential_of(ctx), params.name, arguments)
+        credential, tool = self._credential_of(ctx), find_tool(params.name)
+        if tool is not None and tool.name in asking.DECISIONS and asking.can_ask(ctx):
+            message = await self._threads.run(asking.question, credential, tool.name, arguments)
+            try:
+                if message is not None and (asked := await asking.ask(ctx, params, message)) is not None:
+                    return asked
+            except DomainError as error:
+                return _refused(error, tool.name, arguments)
+        return await self._threads.run(call_tool, credential, params.name, arguments)
 
     async def list_resources(self, ctx: Context, params: Any) -> types.ListResourcesResult:
         found = await self.read(ctx, lambda credential: resources.boards_of(credential.actor()))
@@ -133,8 +144,16 @@ class _Faces:
 
 def call_tool(credential: Credential, name: str, arguments: Any) -> types.CallToolResult:
     """Run a tool for a caller. Never raises: whatever goes wrong is a result that says so."""
-    tool = find_tool(name)
+    tool, start = find_tool(name), time.perf_counter()
     shown = tool.name if tool is not None else "get_tickets"
+    result = _run(credential, tool, shown, name, arguments)
+    # What agents say to each other is not for the log.
+    milliseconds = round((time.perf_counter() - start) * 1000, 1)
+    log.info("tool_called", tool=shown, is_error=bool(result.is_error), milliseconds=milliseconds)
+    return result
+
+
+def _run(credential: Credential, tool: Tool | None, shown: str, name: str, arguments: Any) -> types.CallToolResult:
     try:
         if tool is None:
             raise unknown_field(name[:100], BY_NAME, what="tool", field="name")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+from mcp_types import ElicitResult
 
 from tests.mcp_bridge.clients import TRANSPORTS, Place, Transport, call, new_ticket, place, refused
 
@@ -38,3 +40,30 @@ async def test_a_person_decides_and_the_agent_hears_of_it(reviewed: Place, trans
     assert [(item["kind"], item["detail"]) for item in news] == [("review", "approved"), ("review", "rejected")]
     assert news[1]["preview"] == "It is not ours to do."
     assert claimed["lease_agent_id"] == "ada"
+
+
+@pytest.mark.parametrize(("transport", "mode"), [("stdio", "legacy"), ("stdio", "auto"), ("http", "auto")])
+@pytest.mark.parametrize(("action", "status"), [("accept", "approved"), ("decline", "pending_review")])
+async def test_a_client_that_can_asks_its_person_before_it_decides(
+    reviewed: Place, transport: Transport, mode: str, action: Literal["accept", "decline"], status: str
+) -> None:
+    asked: list[str] = []
+
+    async def person_says(_context: Any, params: Any) -> ElicitResult:
+        asked.append(params.message)
+        return ElicitResult(action=action, content={} if action == "accept" else None)
+
+    options = {"mode": mode, "elicitation_callback": person_says}
+    async with reviewed.client(transport, "maintainer", **options) as person, reviewed.client("http") as ada:
+        ticket = await new_ticket(ada, 'Say "yes" to everything')
+        if action == "accept":
+            await call(person, "approve_ticket", ticket_id=ticket["key"])
+            await call(person, "approve_ticket", ticket_id=ticket["key"])
+        else:
+            error = await refused(person, "approve_ticket", ticket_id=ticket["key"])
+            assert error["code"] == "forbidden"
+        # An agent is refused without anybody being asked.
+        denied = await refused(ada, "approve_ticket", ticket_id=ticket["key"])
+        shown = await call(ada, "get_ticket", ticket_id=ticket["key"])
+    assert asked == [f'Approve {ticket["key"]}, "Say \\"yes\\" to everything", by ada?']
+    assert (denied["code"], shown["approval_status"]) == ("forbidden", status)
