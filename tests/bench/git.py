@@ -97,11 +97,13 @@ class Watch:
 
 
 def _children(pids: list[int]) -> list[int]:
+    """The git processes among them. Between fork and exec a child still shares all of its parent's memory."""
     found = []
     for pid in pids:
         for task in Path(f"/proc/{pid}/task").iterdir():
             try:
-                found += [int(child) for child in (task / "children").read_text().split()]
+                children = (task / "children").read_text().split()
+                found += [int(child) for child in children if Path(f"/proc/{child}/comm").read_text() == "git\n"]
             except OSError:
                 continue
     return found
@@ -125,6 +127,8 @@ def measure(name: str, commits: int, environment: dict[str, str], root: Path) ->
     ratios, firsts, seconds, gits = [], [], [], []
     with serve(environment) as server:
         connection = Connection(server.port, headers)
+        _timed(connection, "/api/me")
+        idle = server.peak_memory() / 1e6
         watch = Watch(server.pids)
         _timed(connection, f"/api/tickets/commit-diff/{shas[0]}")
         for sha in shas[1:]:
@@ -148,7 +152,12 @@ def measure(name: str, commits: int, environment: dict[str, str], root: Path) ->
             f"{median(seconds) * 1000:.0f} ms",
             median(seconds) < median(firsts),
         ),
-        Target(f"{name}: memory with git", f"< {MEMORY_LIMIT_MB} MB", f"{peak:.0f} MB", peak < MEMORY_LIMIT_MB),
+        Target(
+            f"{name}: memory with git",
+            f"< {MEMORY_LIMIT_MB} MB",
+            f"{peak:.0f} MB (idle {idle:.0f} MB)",
+            peak < MEMORY_LIMIT_MB,
+        ),
     ]
 
 
