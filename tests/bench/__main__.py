@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import live, report, search
+from tests.bench import live, mcp, report, search
 from tests.bench.fixture import Fixture
 from tests.bench.measure import Player, Turn, alternate, blocks, crew, interleave
 from tests.bench.operations import BARE_CALL, EMPTY, MIXED_READS, OPERATIONS, Operation, World
@@ -33,6 +33,8 @@ def main() -> int:
     targets = report.Judge(results, arguments.database, growth).judge()
     if "search" in arguments.parts and not arguments.operations:
         targets += measure_search(arguments)
+    if "mcp" in arguments.parts and not arguments.operations:
+        targets += measure_mcp(arguments)
     report.show_targets(targets)
     if arguments.json:
         content = report.as_json(results, targets, arguments.database, growth)
@@ -92,6 +94,16 @@ def measure_search(arguments: argparse.Namespace) -> list[report.Target]:
                 if tickets == LARGE:
                     targets += search.measure_freshness(*servers[tickets], environment)
         return search.measure(servers, arguments) + targets if servers else []
+
+
+def measure_mcp(arguments: argparse.Namespace) -> list[report.Target]:
+    """The tools of agents with few and with many tickets, whatever sizes the other parts have."""
+    with ExitStack() as stack:
+        places = {}
+        for tickets in (mcp.SMALL, mcp.LARGE):
+            environment = stack.enter_context(data_folder(arguments.database))
+            places[tickets] = (environment, _load(environment, tickets, arguments.texts))
+        return mcp.measure(places, arguments)
 
 
 def _alone(
@@ -170,7 +182,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=40, help="requests of each operation a round")
-    parser.add_argument("--parts", type=lambda text: text.split(","), default=["core", "search"], help="core,search")
+    parser.add_argument(
+        "--parts", type=lambda text: text.split(","), default=["core", "search", "mcp"], help="core,search,mcp"
+    )
     parser.add_argument("--operations", type=lambda text: text.split(","), default=[], help="only these")
     parser.add_argument("--texts", type=Path, help="JSON lines with title and body, instead of made-up texts")
     parser.add_argument("--json", type=Path, help="write the figures there")
