@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gitlinks.finding import find_commit, reading
@@ -24,21 +24,36 @@ MAX_PATH = 1000
 
 def commit_link(unit: Unit, ticket: Ticket, commit: Commit, *, method: LinkMethod = LinkMethod.MANUAL) -> bool:
     """Link a commit to a ticket inside an open unit. False, and nothing changed, where it is linked already."""
-    return _link(
-        unit,
-        ticket,
-        TicketCommit(
-            agent_id=unit.actor.agent_id,
-            commit_sha=commit.sha,
-            commit_message=commit.message[:MAX_MESSAGE],
-            commit_timestamp=commit.committed_at,
-            author_name=commit.author_name[:300],
-            files_changed=len(commit.files),
-            insertions=commit.insertions,
-            deletions=commit.deletions,
-            files_list=[path[:MAX_PATH] for path in commit.files[:MAX_FILES]],
-            link_method=method,
-        ),
+    return _link(unit, ticket, _row(unit, commit, method))
+
+
+def commits_link(unit: Unit, pairs: Sequence[tuple[Ticket, Commit]], *, method: LinkMethod) -> list[bool]:
+    """The same for many pairs, with one query and one statement for all of them. Their answers in this order."""
+    links = TicketCommit.objects.filter(commit_sha__in={commit.sha for _, commit in pairs})
+    linked = set(links.values_list("ticket_id", "commit_sha"))
+    rows, answers = [], []
+    for ticket, commit in pairs:
+        is_new = (ticket.id, commit.sha) not in linked
+        answers.append(is_new)
+        if is_new:
+            linked.add((ticket.id, commit.sha))
+            rows.append(_prepare(unit, ticket, _row(unit, commit, method)))
+    unit.writes.insert(rows)
+    return answers
+
+
+def _row(unit: Unit, commit: Commit, method: LinkMethod) -> TicketCommit:
+    return TicketCommit(
+        agent_id=unit.actor.agent_id,
+        commit_sha=commit.sha,
+        commit_message=commit.message[:MAX_MESSAGE],
+        commit_timestamp=commit.committed_at,
+        author_name=commit.author_name[:300],
+        files_changed=len(commit.files),
+        insertions=commit.insertions,
+        deletions=commit.deletions,
+        files_list=[path[:MAX_PATH] for path in commit.files[:MAX_FILES]],
+        link_method=method,
     )
 
 
@@ -58,10 +73,15 @@ def commit_link_unverified(unit: Unit, ticket: Ticket, sha: str, message: str) -
 def _link(unit: Unit, ticket: Ticket, link: TicketCommit) -> bool:
     if TicketCommit.objects.filter(ticket=ticket, commit_sha=link.commit_sha).exists():
         return False
+    _prepare(unit, ticket, link).save(force_insert=True)
+    return True
+
+
+def _prepare(unit: Unit, ticket: Ticket, link: TicketCommit) -> TicketCommit:
+    """The row, to be inserted, with the history row and the event of its own."""
     link.id = new_id("commit")
     link.ticket = ticket
     link.linked_at = unit.now
-    link.save(force_insert=True)
     unit.touch(ticket, commit_count=ticket.commit_count + 1)
     method = LinkMethod(link.link_method).value
     unit.record(ticket, "commit_linked", field_name="commit_sha", new=link.commit_sha, metadata={"link_method": method})
@@ -77,7 +97,7 @@ def _link(unit: Unit, ticket: Ticket, link: TicketCommit) -> bool:
         link_method=method,
         verified=link.verified,
     )
-    return True
+    return link
 
 
 @dataclass(frozen=True)

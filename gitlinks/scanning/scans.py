@@ -20,7 +20,7 @@ from gitlinks.references import Reference, find_references, hint
 from gitlinks.repositories import Repository
 from gitlinks.repository import Commit, read_many
 from gitlinks.scanning.reading import WALK_TIMEOUT, Message, Walked, known_commits, read_heads, walk
-from gitlinks.services import commit_link
+from gitlinks.services import commits_link
 from tickets.access import Actor, system_actor
 from tickets.errors import DomainError
 from tickets.models import Agent, Ticket, Workflow
@@ -30,7 +30,7 @@ from tickets.unit import Unit, open_unit, write_transaction
 
 # Messages are looked up together, and links written together: few queries, short transactions.
 LOOKED_UP = 500
-WRITTEN = 50
+WRITTEN = 100
 
 
 @dataclass
@@ -112,32 +112,35 @@ def _tickets(workflow: Workflow, references: Sequence[Reference]) -> dict[str, s
 
 
 def _link(folder: Path, workflow: Workflow, named: Sequence[_Naming], found: Scan) -> None:
-    """Read the commits with what they changed, and link them in their order, in transactions of 50."""
+    """Read the commits with what they changed, and link them: a hundred at a time, each author's in one transaction."""
     kinds = dict(Agent.objects.filter(pk__in={naming.agent_id for naming in named}).values_list("pk", "kind"))
     commits = read_many(folder, [naming.sha for naming in named], timeout=WALK_TIMEOUT)
     pairs = zip(named, commits, strict=True)
-    for agent_id, group in itertools.groupby(pairs, key=lambda pair: pair[0].agent_id):
-        actor = _acting(agent_id, kinds[agent_id])
-        while chunk := list(itertools.islice(group, WRITTEN)):
-            with open_unit(actor, workflow.id) as unit:
-                ids = {ticket_id for naming, _ in chunk for ticket_id in naming.tickets}
-                tickets = {ticket.id: unit.adopt(ticket) for ticket in Ticket.objects.filter(pk__in=ids)}
-                for naming, commit in chunk:
-                    for ticket_id, closes in naming.tickets.items():
-                        _link_one(unit, tickets[ticket_id], commit, found, closes=closes)
+    while chunk := list(itertools.islice(pairs, WRITTEN)):
+        authors: dict[str, list[tuple[_Naming, Commit]]] = {}
+        for naming, commit in chunk:
+            authors.setdefault(naming.agent_id, []).append((naming, commit))
+        for agent_id, own in authors.items():
+            with open_unit(_acting(agent_id, kinds[agent_id]), workflow.id) as unit:
+                _link_in_unit(unit, own, found)
 
 
-def _link_one(unit: Unit, ticket: Ticket, commit: Commit, found: Scan, *, closes: bool) -> None:
-    if not commit_link(unit, ticket, commit, method=LinkMethod.AUTO_DETECTED):
-        return
-    found.linked.append((commit.sha, ticket.key))
-    if not closes or ticket.is_resolved:
-        return
-    try:
-        resolve_in_unit(unit, ticket, f"Commit {commit.sha[:12]} says: {commit.subject[:200]}")
-        found.resolved.append(ticket.key)
-    except DomainError as error:
-        found.refused.append(error.message)
+def _link_in_unit(unit: Unit, named: Sequence[tuple[_Naming, Commit]], found: Scan) -> None:
+    ids = {ticket_id for naming, _ in named for ticket_id in naming.tickets}
+    tickets = {ticket.id: unit.adopt(ticket) for ticket in Ticket.objects.filter(pk__in=ids)}
+    pairs = [
+        (tickets[ticket_id], commit, closes) for naming, commit in named for ticket_id, closes in naming.tickets.items()
+    ]
+    linked = commits_link(unit, [(ticket, commit) for ticket, commit, _ in pairs], method=LinkMethod.AUTO_DETECTED)
+    for (ticket, commit, closes), is_new in zip(pairs, linked, strict=True):
+        if is_new:
+            found.linked.append((commit.sha, ticket.key))
+        if is_new and closes and not ticket.is_resolved:
+            try:
+                resolve_in_unit(unit, ticket, f"Commit {commit.sha[:12]} says: {commit.subject[:200]}")
+                found.resolved.append(ticket.key)
+            except DomainError as error:
+                found.refused.append(error.message)
 
 
 def _acting(agent_id: str, kind: str) -> Actor:
