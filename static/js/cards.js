@@ -14,6 +14,7 @@ const parse = (html) => {
 export class Board {
   #holds = new Map(); // ticket id → why its card stays as it is: drag, keys, menu, form, saving
   #waiting = new Map(); // ticket id → what came for it meanwhile
+  #drawn = new WeakMap(); // card → what it was made of
 
   constructor(board) {
     this.element = board;
@@ -106,8 +107,13 @@ export class Board {
 
   // Puts a card back into a list, where its rank says.
   settle(card, list) {
+    this.put(card, list, this.#successor(list, card, card.dataset.ticketId) ?? null);
+  }
+
+  // A node that moves loses the focus: it gets it back.
+  put(card, list, next) {
     const focused = card.contains(document.activeElement) ? document.activeElement : null;
-    list.insertBefore(card, this.#successor(list, card, card.dataset.ticketId) ?? null);
+    list?.insertBefore(card, next?.parentElement === list ? next : null);
     focused?.focus({ preventScroll: true });
   }
 
@@ -148,10 +154,13 @@ export class Board {
       old?.remove(); // below what is loaded: the column's foot counts it
       return Boolean(list);
     }
+    const stays = old && old.parentElement === list && old.nextElementSibling === next;
+    if (stays && this.#drawn.get(old) === html) return true; // one change may be fetched twice: by its maker and by its event
+    this.#drawn.set(fresh, html);
     const refusal = old?.querySelector(".card-refusal"); // it stays until it is dismissed
     if (refusal) fresh.append(refusal);
     // A card that keeps its place is replaced where it stands, so that nothing around it is laid out anew.
-    if (old && old.parentElement === list && old.nextElementSibling === next) old.replaceWith(fresh);
+    if (stays) old.replaceWith(fresh);
     else {
       old?.remove();
       list.insertBefore(fresh, next);

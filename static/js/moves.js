@@ -19,7 +19,7 @@ export class Mover {
     const key = keyOf(card);
     const moves = to.column !== from.column;
     const back = (why) => {
-      this.board.settle(card, from.list);
+      this.board.settle(this.board.card(card.dataset.ticketId) ?? card, from.list);
       announce(`${key} is back in ${this.#name(from.column)}${why ? `: ${why}` : "."}`);
     };
     if (to.lane !== from.lane && this.board.rules.lanes === "parent") {
@@ -38,7 +38,9 @@ export class Mover {
   }
 
   // By the menu: to the top of the column.
-  to(card, columnId) {
+  to(shown, columnId) {
+    const card = this.board.card(shown.dataset.ticketId) ?? shown;
+    card.querySelector(".card-refusal")?.remove();
     const from = this.board.placeOf(card);
     const list = this.board.list(columnId, from.lane);
     if (!list) return;
@@ -59,10 +61,14 @@ export class Mover {
     const named = keyOf(card);
     const moves = to.column !== from.column;
     const goal = moves ? this.#name(to.column) : "its new place";
+    const retry = (changes) => this.#send(this.board.card(id) ?? card, from, to, back, { comment, version, ...changes });
+    // After it was put back: what stands on the board now may be another node.
     const again = (changes = {}) => {
-      card.querySelector(".card-refusal")?.remove();
-      this.board.list(to.column, to.lane)?.insertBefore(card, to.next?.isConnected ? to.next : null);
-      this.#send(card, from, to, back, { comment, version, ...changes });
+      const now = this.board.card(id) ?? card;
+      now.querySelector(".card-refusal")?.remove();
+      const { next } = to;
+      this.board.put(now, to.list.isConnected ? to.list : this.board.list(to.column, to.lane), next?.isConnected ? next : null);
+      return retry(changes);
     };
     const saving = {}; // another try of the same may begin before this one ends
     this.board.hold(card, saving);
@@ -79,7 +85,7 @@ export class Mover {
       if (refusal.code === "conflict" && refusal.current_version) {
         const now = await this.#columnNow(id);
         // Whatever else changed does not stand in the way of the move.
-        if (now === from.column) return again({ version: refusal.current_version, key: newKey() });
+        if (now === from.column) return retry({ version: refusal.current_version, key: newKey() });
         back("it was changed meanwhile");
         refuse(card, `Not moved to ${goal}.`, now ? `It was moved to ${this.#name(now)} meanwhile.` : "It left this view meanwhile.",
           now ? [["Move anyway", () => again({ version: refusal.current_version, key: newKey() })]] : []);
@@ -87,7 +93,7 @@ export class Mover {
         // The neighbour has gone: the column is still what was meant.
         if (moves && !to.anywhere) {
           to.anywhere = true;
-          return again({ key: newKey() });
+          return retry({ key: newKey() });
         }
         back("the card beside it has moved");
       } else this.#explain(card, refusal, back, goal, again);
@@ -131,7 +137,7 @@ export class Mover {
       } else why = `It is blocked by hand${card.querySelector(".note-blocked bdi") ? `: ${card.querySelector(".note-blocked bdi").textContent}` : "."}`;
     } else if (refusal.code === "transition_not_allowed" && refusal.allowed.length) {
       why = `From here it may go to ${refusal.allowed.map((column) => this.#name(column)).join(", ")}.`;
-      for (const column of refusal.allowed.slice(0, 1)) steps.push([`Move to ${this.#name(column)}`, () => { card.querySelector(".card-refusal")?.remove(); this.to(card, column); }]);
+      for (const column of refusal.allowed.slice(0, 1)) steps.push([`Move to ${this.#name(column)}`, () => this.to(card, column)]);
     } else if (refusal.code === "pending_review") why = "It waits for approval.";
     else if (refusal.code === "unauthenticated") {
       why = "You are signed out.";
