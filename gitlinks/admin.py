@@ -12,9 +12,9 @@ from tickets.admin.base import ReadOnlyAdmin, TicketWorkflowFilter
 class TicketCommitAdmin(ReadOnlyAdmin):
     list_display = (
         "short_sha", "ticket", "agent", "author_name", "commit_timestamp", "files_changed", "insertions", "deletions",
-        "link_method", "linked_at",
+        "link_method", "verified", "linked_at",
     )  # fmt: skip
-    list_filter = (TicketWorkflowFilter, "link_method")
+    list_filter = (TicketWorkflowFilter, "link_method", "verified")
     list_related = ("ticket", "agent")
     list_defer = ("files_list",)
     search_fields = ("commit_sha__startswith", "=ticket__key", "=agent__id", "author_name")

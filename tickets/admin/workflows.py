@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ActionForm
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tickets.access import Actor
 from tickets.admin.base import ReadOnlyAdmin, ReadOnlyInline, WorkflowFilter, for_each
 from tickets.models import Membership, Role, Workflow
-from tickets.schemas.workflows import SetMembership, UpdateWorkflow, WorkflowUpdates
+from tickets.schemas.base import parse
+from tickets.schemas.workflows import SetMembership, UpdateWorkflow
 from tickets.services.workflows import membership_set, workflow_update
 
 
@@ -19,6 +24,17 @@ class MemberInline(ReadOnlyInline):
     fields = ("agent", "role", "created_at")
     ordering = ("-id",)
     related = ("agent",)
+
+
+class WorkflowActions(ActionForm):
+    """The list of actions, with what one of them asks for."""
+
+    repositories = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 1, "cols": 40, "placeholder": "Repositories, a folder a line"}),
+        label="",
+    )
 
 
 @admin.register(Workflow)
@@ -32,28 +48,34 @@ class WorkflowAdmin(ReadOnlyAdmin):
     search_fields = ("id", "name", "=key_prefix")
     ordering = ("name", "id")
     inlines = (MemberInline,)
-    actions = ("activate", "deactivate", "enable_tracking", "disable_tracking")
+    action_form = WorkflowActions
+    actions = ("activate", "deactivate", "enable_tracking", "disable_tracking", "set_repositories")
 
     @admin.action(description="Activate")
     def activate(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
-        self._update(request, workflows, WorkflowUpdates(is_active=True))
+        self._update(request, workflows, is_active=True)
 
     @admin.action(description="Deactivate: no tickets are written")
     def deactivate(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
-        self._update(request, workflows, WorkflowUpdates(is_active=False))
+        self._update(request, workflows, is_active=False)
 
     @admin.action(description="Enable ticket tracking")
     def enable_tracking(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
-        self._update(request, workflows, WorkflowUpdates(ticket_tracking_enabled=True))
+        self._update(request, workflows, ticket_tracking_enabled=True)
 
     @admin.action(description="Disable ticket tracking")
     def disable_tracking(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
-        self._update(request, workflows, WorkflowUpdates(ticket_tracking_enabled=False))
+        self._update(request, workflows, ticket_tracking_enabled=False)
 
-    def _update(self, request: HttpRequest, workflows: QuerySet[Workflow], updates: WorkflowUpdates) -> None:
+    @admin.action(description="Set repositories to those named beside")
+    def set_repositories(self, request: HttpRequest, workflows: QuerySet[Workflow]) -> None:
+        lines = request.POST.get("repositories", "").splitlines()
+        self._update(request, workflows, repositories=[line for line in lines if line.strip()])
+
+    def _update(self, request: HttpRequest, workflows: QuerySet[Workflow], **updates: Any) -> None:
         def command(actor: Actor, workflow: Workflow) -> str:
-            answer = workflow_update(actor=actor, request=UpdateWorkflow(workflow_id=workflow.id, updates=updates))
-            return answer.message
+            wanted = parse(UpdateWorkflow, {"workflow_id": workflow.id, "updates": updates})
+            return workflow_update(actor=actor, request=wanted).message
 
         for_each(self, request, workflows, command)
 
