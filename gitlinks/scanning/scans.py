@@ -30,7 +30,7 @@ from tickets.unit import Unit, open_unit, write_transaction
 
 # Messages are looked up together, and links written together: few queries, short transactions.
 LOOKED_UP = 500
-WRITTEN = 100
+WRITTEN = 200
 
 
 @dataclass
@@ -112,7 +112,7 @@ def _tickets(workflow: Workflow, references: Sequence[Reference]) -> dict[str, s
 
 
 def _link(folder: Path, workflow: Workflow, named: Sequence[_Naming], found: Scan) -> None:
-    """Read the commits with what they changed, and link them: a hundred at a time, each author's in one transaction."""
+    """Read the commits with what they changed, and link them: 200 at a time, each author's in one transaction."""
     kinds = dict(Agent.objects.filter(pk__in={naming.agent_id for naming in named}).values_list("pk", "kind"))
     commits = read_many(folder, [naming.sha for naming in named], timeout=WALK_TIMEOUT)
     pairs = zip(named, commits, strict=True)

@@ -16,7 +16,7 @@ from gitlinks.git import GitFailed, RepositoryUnreadable
 from gitlinks.models import LinkMethod, Worktree
 from gitlinks.repositories import repositories_of
 from gitlinks.worktrees import plumbing
-from gitlinks.worktrees.merging import Merge, prepare_merge, uncommitted
+from gitlinks.worktrees.merging import Merge, prepare_merge, recover_at, uncommitted
 from gitlinks.worktrees.places import named, one_at_a_time, place_of, worktrees_folder
 from gitlinks.worktrees.plumbing import BRANCHES, Place
 from gitlinks.worktrees.schemas import (
@@ -267,6 +267,7 @@ def _delete(worktree: Worktree, *, discard: bool) -> bool:
     if not path.is_relative_to(worktrees_folder()):
         raise Conflict("The worktree belongs to another installation. Remove it there.")
     try:
+        recover_at(place)
         with one_at_a_time(worktree.repository):
             checkout = next((each for each in plumbing.checkouts(place) if each.path == path), None)
             if checkout is not None and path.is_dir() and not path.is_symlink() and not discard:

@@ -71,7 +71,7 @@ def prepare_merge(worktree: Worktree, method: LinkMethod) -> Merge | None:
     place = place_of(worktree.repository)
     try:
         # What a dead process left would look like changes of somebody's in the checkout.
-        _recover_at(place)
+        recover_at(place)
         _require_committed(place, worktree)
         merge = Merge(worktree, place, method)
         return merge if merge.commit_sha else None
@@ -184,17 +184,17 @@ class Merge:
 
 
 def merges_recover() -> None:
-    """Bring to an end what a process left that died between merging and the database's commit."""
-    for repository in (
-        Worktree.objects.filter(removed_at=None).order_by().values_list("repository", flat=True).distinct()
-    ):
+    """Bring to an end what processes left that died between merging and the database's commit."""
+    rows = Worktree.objects.filter(removed_at=None).order_by("repository")
+    for repository in rows.values_list("repository", flat=True).distinct():
         try:
-            _recover_at(place_of(repository))
+            recover_at(place_of(repository))
         except (Conflict, RepositoryUnreadable) as error:
             log.warning("merges_not_recovered", repository=repository, reason=str(error))
 
 
-def _recover_at(place: Place) -> None:
+def recover_at(place: Place) -> None:
+    """``recover`` in a transaction of its own, where there is anything to recover."""
     if plumbing.refs(place, INTENTS):
         with write_transaction():
             lock_until_commit(str(place.folder))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import stat
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from gitlinks.models import Worktree
 from gitlinks.worktrees.managing import worktrees_clean_everywhere
@@ -383,3 +385,28 @@ def test_a_working_tree_that_is_said_to_be_elsewhere_is_not_written(shop: Worksh
     assert shop.tip() == before
     assert [each.name for each in elsewhere.iterdir()] == [".git"]
     assert execute(WORKTREE_CREATE, shop.agent.actor, {"task_id": task.id}).worktree.state == "open"
+
+
+# The command
+
+
+def command(*arguments: str) -> str:
+    out = StringIO()
+    call_command("worktrees", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+def test_the_command_makes_lists_merges_and_removes(shop: Workshop) -> None:
+    task = shop.task(task_id="task-1")
+    path = Path(command("create", "task-1").splitlines()[-1])
+    commit_file(path, "new.py", "x\n")
+    worktree = Worktree.objects.get(task=task)
+    assert worktree.agent_id == shop.agent.id
+    assert f"{worktree.id}  open     hephaestus/task-1 from main" in command("list")
+    assert "is merged into main" in command("merge", worktree.id)
+    assert "Worktree removed." in command("remove", worktree.id)
+    assert command("list", "--workflow", shop.workflow.id) == ""
+    assert "0 removed, 0 kept" in command("clean")
+    assert "Done" in command("recover")
+    with pytest.raises(CommandError, match="No worktree"):
+        command("remove", "nothing")

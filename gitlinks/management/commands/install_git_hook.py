@@ -39,8 +39,12 @@ class Command(BaseCommand):
 
     def _install(self, repository: Repository) -> str | None:
         """Install it; None, or why not."""
-        manage = str(Path(sys.argv[0]).absolute())
-        command = [sys.executable, manage, "scan_commits", f"--repository={repository.path}"]
+        command = [
+            sys.executable,
+            str(settings.BASE_DIR / "manage.py"),
+            "scan_commits",
+            f"--repository={repository.path}",
+        ]
         block = hook_block(command, _environment())
         try:
             path = hook_install(repository.checked(), block)
