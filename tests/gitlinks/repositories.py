@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 from pathlib import Path
@@ -56,6 +57,16 @@ class Scratch:
             given=message.encode(), **environment,
         )  # fmt: skip
         return self.git("rev-parse", "HEAD")
+
+    def alike(self) -> tuple[str, str]:
+        """Two commits whose shas begin with the same four digits; on no branch, as after a rebase."""
+        seen: dict[str, str] = {}
+        tree = self.git("rev-parse", "main^{tree}")
+        for number in itertools.count():
+            sha = self.git("commit-tree", "-m", str(number), tree)
+            if (other := seen.setdefault(sha[:4], sha)) != sha:
+                return sha, other
+        raise AssertionError
 
     def shas(self) -> list[str]:
         """All commits, newest first."""
@@ -154,7 +165,7 @@ def linked(folder: Path) -> Scratch:
         repository.git("update-index", "--add", "--cacheinfo", f"160000,{sha},sub")
 
     def commit(message: str, **environment: str) -> None:
-        repository.git("commit", "--quiet", "--allow-empty", "-m", message, **environment)
+        repository.git("commit", "--quiet", "--allow-empty", "-m", message, given=b"", **environment)
 
     repository.git("add", "keep")
     submodule(first)

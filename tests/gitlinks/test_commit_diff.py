@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gitlinks import git
+from gitlinks import diffs, git
 from gitlinks.diffs import Limits
 from gitlinks.selectors import diffs as selectors
 from gitlinks.services import commit_link_unverified
@@ -116,7 +116,7 @@ def test_links_submodules_modes_and_binary_files_say_what_they_are(root: Path, a
 
 def test_one_file_and_more_context(api: ApiClient, code: Scratch) -> None:
     sha = code.git("rev-parse", ":/^Change and add")
-    alone = ok(api.get(f"{DIFF}{sha}", {"path": "a.py", "context": 10}))
+    alone = ok(api.get(f"{DIFF}{sha}", {"path": "a.py", "context": "10"}))
     assert [file["path"] for file in alone["files"]] == ["a.py"]
     assert alone["files_changed"] == 2, "the commit's own counts stay"
     for line in TEN_LINES.splitlines():
@@ -173,12 +173,11 @@ def test_large_diffs_are_cut_at_a_line_and_say_so(api: ApiClient, code: Scratch)
 def test_files_beyond_the_list_are_counted_and_come_alone(
     api: ApiClient, code: Scratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compare = selectors.compare
     short = Limits(listed=3)
     monkeypatch.setattr(
         selectors,
         "compare",
-        lambda *a, **named: compare(*a, **{"limits": None if "paths" in named else short, **named}),
+        lambda *a, **named: diffs.compare(*a, **{"limits": None if "paths" in named else short, **named}),
     )
     for number in range(5):
         code.write(f"{number}.txt", f"{number}\n")
@@ -194,7 +193,7 @@ def test_the_patch_is_a_file_that_git_applies(root: Path, api: ApiClient, tmp_pa
     Workflow.objects.update(repositories=[str(strange.folder)])
     for number, sha in enumerate(strange.shas()[::-1]):
         response = api.get(f"{DIFF}{sha[:10]}/patch")
-        content = b"".join(response.streaming_content)
+        content = response.getvalue()
         assert response.status_code == 200
         assert response["Content-Type"] == "text/x-patch"
         assert response["Content-Disposition"] == f'attachment; filename="odd-{sha[:12]}.patch"'

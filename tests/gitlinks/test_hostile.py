@@ -130,7 +130,7 @@ def everything(api: ApiClient, ticket: Ticket, sha: str) -> None:
     for form in (sha, sha[:8]):
         ok(api.get(DIFF + form))
         ok(api.get(f"{DIFF}{form}?path=a.py&context=9"))
-        assert b"".join(api.get(f"{DIFF}{form}/patch").streaming_content)
+        assert api.get(f"{DIFF}{form}/patch").getvalue()
     ok(api.write(LINK, {"ticket_id": ticket.id, "commit_sha": sha[:8]}))
     ok(api.get("/api/workflows/alpha/repositories"))
 

@@ -114,25 +114,13 @@ def test_a_commit_belongs_to_any_number_of_tickets(api: ApiClient, agent: AgentW
 
 
 def test_an_ambiguous_beginning_is_refused_with_the_candidates(api: ApiClient, ticket: Ticket, code: Scratch) -> None:
-    one, other = alike(code)
+    one, other = code.alike()
     before = traces(ticket)
     error = refused(api.write(LINK, {"ticket_id": ticket.id, "commit_sha": one[:4]}), 400, "invalid", "commit_sha")
     assert {one, other} <= {row["commit_sha"] for row in error["candidates"]}
     assert {"commit_message", "author_name", "repository"} < set(error["candidates"][0])
     assert traces(ticket) == before
     assert ok(api.write(LINK, {"ticket_id": ticket.id, "commit_sha": one[:12]}))["commit_sha"] == one
-
-
-def alike(code: Scratch) -> tuple[str, str]:
-    """Two commits whose shas begin with the same four digits; on no branch, as after a rebase."""
-    seen: dict[str, str] = {}
-    tree = code.git("rev-parse", "main^{tree}")
-    number = 0
-    while True:
-        sha = code.git("commit-tree", "-m", str(number), tree)
-        if (other := seen.setdefault(sha[:4], sha)) != sha:
-            return sha, other
-        number += 1
 
 
 def test_two_repositories_that_hold_the_same_commit_hold_one(api: ApiClient, ticket: Ticket, code: Scratch) -> None:

@@ -61,12 +61,7 @@ async def test_an_agent_links_its_commit_and_reads_it(here: Place, code: Scratch
 
 
 async def test_of_commits_that_begin_alike_the_next_call_names_one(here: Place, code: Scratch) -> None:
-    by_beginning: dict[str, str] = {}
-    tree = code.git("rev-parse", "HEAD^{tree}")
-    for number in range(3000):
-        sha = code.git("commit-tree", "-m", str(number), tree)
-        if (other := by_beginning.setdefault(sha[:4], sha)) != sha:
-            break
+    sha, other = code.alike()
     async with here.client("http") as client:
         error = await refused(client, "get_commit_diff", commit_sha=sha[:4])
         found = await call(client, error["next"]["tool"], **error["next"]["arguments"])
