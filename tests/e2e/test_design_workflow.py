@@ -1,7 +1,6 @@
 """The design's "Multi-Agent Software Development Workflow", walked by scripts with agents' tokens over REST.
 
-A browser that nobody touches shows every step as it happens. The steps of the design whose issue has not
-landed yet (commits) are asked for too, and answer 503 ``not_available``.
+A browser that nobody touches shows every step as it happens. The implementer's commit is a real one.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS, PASSWORD
+from tests.gitlinks.repositories import Scratch
 from tests.server import installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -110,12 +110,6 @@ class Agent:
         answer = self.post("/tickets/update", ticket_id=ticket_id, updates=updates)
         assert set(answer["fields_updated"]) <= set(updates)
 
-    def not_available(self, path: str, **body: Any) -> None:
-        """The operation's own issue has not landed: it says so and fakes nothing."""
-        answer = self.post(path, status=503, **body)
-        assert answer["success"] is False
-        assert answer["error"]["code"] == "not_available"
-
     def close(self) -> None:
         self._http.close()
 
@@ -143,6 +137,7 @@ class Site:
     """A server with the design's workflow, its four agents, and a person who may watch them."""
 
     base_url: str
+    code: Scratch
     planner: Agent
     designer: Agent
     implementer: Agent
@@ -155,8 +150,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
     board.write_text(json.dumps(BOARD), encoding="utf-8")
     # The session cookie bears the port's number, so the port is settled before the server starts.
     environment = {"HEPHAESTUS_PORT": str(_free_port()), "EMBEDDING_PROVIDER": "local"}
+    code = Scratch(tmp_path / "code")
+    environment["HEPHAESTUS_REPOSITORY_ROOT"] = str(tmp_path)
     with installation(tmp_path / "data", environment) as installed:
-        installed.manage("create_workflow", WORKFLOW, "--name", "Build a REST API", "--board", str(board))
+        installed.manage(
+            "create_workflow", WORKFLOW, "--name", "Build a REST API", "--board", str(board),
+            "--repository", str(code.folder),
+        )  # fmt: skip
         installed.manage(
             "createsuperuser", "--noinput", "--username=dana", "--email=dana@example.org",
             env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD},
@@ -164,7 +164,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         tokens = [installed.manage("create_agent", name, "--workflow", WORKFLOW).split()[-1] for name in AGENTS]
         with installed.serve() as server:
             agents = [Agent(server.base_url, name, token) for name, token in zip(AGENTS, tokens, strict=True)]
-            yield Site(server.base_url, *agents)
+            yield Site(server.base_url, code, *agents)
             for agent in agents:
                 agent.close()
 
@@ -191,7 +191,7 @@ def test_agents_take_tickets_from_planning_to_done_while_a_browser_watches(site:
     _board_is_the_designs(site.planner)
     auth, users = _planning(site.planner, watched)
     _design(site.designer, watched, auth)
-    _implementation(site.implementer, watched, auth)
+    _implementation(site.implementer, watched, auth, site.code)
     _testing_passes(site.tester, watched, auth)
     _testing_fails_first(site, watched, users)
     _audit(site.planner, auth)
@@ -229,12 +229,20 @@ def _design(designer: Agent, watched: Watched, ticket_id: str) -> None:
     expect(card).to_contain_text("Critical")
 
 
-def _implementation(implementer: Agent, watched: Watched, ticket_id: str) -> None:
+def _implementation(implementer: Agent, watched: Watched, ticket_id: str, code: Scratch) -> None:
     implementer.update(ticket_id, assigned_agent_id=implementer.id)
     expect(watched.card(ticket_id, "design")).to_contain_text(implementer.id)
     implementer.change_status(ticket_id, "in_progress", "Starting implementation of /api/auth endpoint")
     watched.card(ticket_id, "in_progress")
-    implementer.not_available("/tickets/link-commit", ticket_id=ticket_id, commit_sha="4f2a9c1")
+    code.write("api/auth.py", "def authenticate() -> None: ...\n")
+    sha = code.commit("Implement auth API endpoint TKT-1")
+    linked = implementer.post("/tickets/link-commit", ticket_id=ticket_id, commit_sha=sha[:7])
+    assert (linked["commit_sha"], linked["verified"]) == (sha, True)
+    expect(watched.card(ticket_id, "in_progress")).to_contain_text(re.compile(r"1\s*commit"))
+    diff = implementer.get(f"/tickets/commit-diff/{sha}")
+    assert [(file["path"], file["status"], file["language"]) for file in diff["files"]] == [
+        ("api/auth.py", "added", "python")
+    ]
     implementer.post("/tickets/comment", ticket_id=ticket_id, comment_text=IMPLEMENTED)
     # The status changes have left a comment each.
     expect(watched.card(ticket_id, "in_progress")).to_contain_text(re.compile(r"3\s*comments"))
