@@ -232,7 +232,7 @@ def test_many_commits_take_as_many_git_processes_as_few(shop: Workshop, monkeypa
     counted: list[int] = []
     started = subprocess.Popen
 
-    class Counted(started):  # type: ignore[type-arg,misc,valid-type]
+    class Counted(started):  # type: ignore[misc,valid-type]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             counted.append(1)
             super().__init__(*arguments, **options)
