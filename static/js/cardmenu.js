@@ -8,6 +8,8 @@ import { ask, refuse } from "./moves.js";
 const KEYS_ALONE = /^\s*[A-Za-z][A-Za-z0-9]*-\d+(\s*,\s*[A-Za-z][A-Za-z0-9]*-\d+)*\s*$/;
 
 export class CardMenu {
+  select = () => {}; // given by who keeps the selection
+
   constructor(board, mover, touch) {
     Object.assign(this, { board, mover, touch });
     board.element.addEventListener("click", ({ target }) => {
@@ -37,6 +39,7 @@ export class CardMenu {
         blocked ? { word: "Unblock", glyph: "lock", keys: "B", run: () => this.unblock(card) } : { word: "Block…", glyph: "lock", keys: "B", run: () => this.block(card) },
       );
       if (!final) lines.push({ word: "Resolve…", glyph: "check", keys: "R", run: () => this.resolve(card) });
+      lines.push({ word: "Select", glyph: "list", keys: "X", run: () => this.#back(card, this.select(card)) });
     }
     lines.push(
       { word: "Copy key", glyph: "copy", run: () => this.#back(card, copy(key, "Key")) },

@@ -59,6 +59,7 @@ export class Drag {
       onStart: ({ item }) => {
         this.#started = { place: this.board.placeOf(item), cancelled: false };
         this.board.hold(item, "drag");
+        if (Sortable.ghost) Sortable.ghost.style.opacity = "1"; // what is in the hand is no shade
         document.documentElement.classList.add("is-dragging");
       },
       onChange: ({ to }) => this.#target(to),

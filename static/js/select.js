@@ -16,6 +16,7 @@ export class Selection {
     this.board = board;
     this.choices = choices;
     this.touch = touch;
+    choices.select = (card) => this.toggle(card);
     board.element.addEventListener("click", (event) => this.#click(event), { capture: true });
     board.element.addEventListener("keydown", (event) => this.#keydown(event));
     // A card that was replaced or comes back is still selected.

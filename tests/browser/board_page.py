@@ -77,6 +77,13 @@ def stored(agent: Agent, ticket: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def expect_stored(page: Page, agent: Agent, ticket: dict[str, Any], **fields: Any) -> None:
+    """Wait until the server has these values: the page shows a move before it is made."""
+    expect(page.locator(".is-saving")).to_have_count(0)
+    now = stored(agent, ticket)
+    assert {name: now[name] for name in fields} == fields
+
+
 def grab(page: Page, ticket: dict[str, Any]) -> None:
     """Press the mouse on a card and begin to carry it."""
     card(page, ticket).evaluate("node => node.scrollIntoView({ block: 'nearest' })")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.board_page import STRICT, Operator, card, column, drag, link, placed, stored, wait_until_live
+from tests.browser.board_page import STRICT, Operator, card, column, drag, expect_stored, link, placed, wait_until_live
 from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("board")]
@@ -147,7 +147,7 @@ def test_lanes(open_page: OpenPage, agent: Agent, tickets: dict[str, Any], by: s
         drag(page, tickets["bug"], nobody, at=0.3)
         expect(nobody.locator(f'[data-ticket-id="{tickets["bug"]["ticket_id"]}"]')).to_be_visible()
         expect(page.locator("[data-announcer]")).to_contain_text("moved")
-        assert stored(agent, tickets["bug"])["assigned_agent_id"] is None
+        expect_stored(page, agent, tickets["bug"], assigned_agent_id=None)
 
 
 def test_a_view_is_kept_and_shared(

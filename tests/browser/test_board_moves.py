@@ -17,10 +17,10 @@ from tests.browser.board_page import (
     carry,
     column,
     drag,
+    expect_stored,
     grab,
     link,
     placed,
-    stored,
     wait_until_live,
 )
 from tests.browser.conftest import Agent, OpenPage, Site
@@ -52,7 +52,7 @@ def test_a_card_is_dragged_to_another_column(open_page: OpenPage, agent: Agent) 
     expect(column(page, "review")).to_have_attribute("data-total", "2")
     expect(page.locator(ANNOUNCED)).to_contain_text("moved to Review")
     expect(page).to_have_url(re.compile("workflow=forge"))
-    assert stored(agent, ticket)["status"] == "review"
+    expect_stored(page, agent, ticket, status="review")
     page.reload()
     expect(placed(page, "review", ticket)).to_be_visible()
 
@@ -79,7 +79,7 @@ def test_escape_ends_a_drag(open_page: OpenPage, agent: Agent) -> None:
     expect(page.locator("body > .is-lifted")).to_have_count(0)
     page.mouse.up()
     expect(placed(page, "todo", ticket)).to_be_visible()
-    assert stored(agent, ticket)["status"] == "todo"
+    expect_stored(page, agent, ticket, status="todo")
 
 
 def test_a_card_is_carried_by_the_keyboard(open_page: OpenPage, agent: Agent) -> None:
@@ -99,7 +99,7 @@ def test_a_card_is_carried_by_the_keyboard(open_page: OpenPage, agent: Agent) ->
     expect(page.locator(ANNOUNCED)).to_contain_text("moved to Review")
     expect(placed(page, "review", ticket)).to_be_visible()
     expect(link(page, ticket)).to_be_focused()
-    assert stored(agent, ticket)["status"] == "review"
+    expect_stored(page, agent, ticket, status="review")
 
     page.keyboard.press("Space")
     page.keyboard.press("ArrowLeft")
@@ -107,7 +107,7 @@ def test_a_card_is_carried_by_the_keyboard(open_page: OpenPage, agent: Agent) ->
     page.keyboard.press("Escape")
     expect(placed(page, "review", ticket)).to_be_visible()
     expect(link(page, ticket)).to_be_focused()
-    assert stored(agent, ticket)["status"] == "review"
+    expect_stored(page, agent, ticket, status="review")
 
 
 def test_a_card_is_moved_by_its_menu(open_page: OpenPage, agent: Agent) -> None:
@@ -118,7 +118,7 @@ def test_a_card_is_moved_by_its_menu(open_page: OpenPage, agent: Agent) -> None:
     page.get_by_role("menuitem", name=re.compile("Review")).click()
     expect(placed(page, "review", ticket)).to_be_visible()
     expect(link(page, ticket)).to_be_focused()
-    assert stored(agent, ticket)["status"] == "review"
+    expect_stored(page, agent, ticket, status="review")
 
 
 def test_the_menu_acts(open_page: OpenPage, agent: Agent) -> None:
@@ -158,8 +158,8 @@ def test_refusals_stand_at_the_card(open_page: OpenPage, agent: Agent, check_acc
         box = card(page, ticket).get_by_role("alert")
         expect(box).to_be_visible()
         expect(placed(page, "open", ticket)).to_be_visible()
-        assert stored(agent, ticket)["status"] == "open"
-        return box.inner_text()
+        expect_stored(page, agent, ticket, status="open")
+        return box.text_content() or ""
 
     text = refused(blocked, "done")
     assert "Not moved to Done." in text
@@ -236,7 +236,7 @@ def test_events_do_not_disturb_a_drag(open_page: OpenPage, agent: Agent) -> None
     carry(page, column(page, "review").locator(".cards"))
     page.mouse.up()
     expect(placed(page, "review", ticket)).to_contain_text("Critical")
-    assert stored(agent, ticket)["status"] == "review"
+    expect_stored(page, agent, ticket, status="review")
 
 
 def test_a_card_that_an_agent_moved_meanwhile_asks(open_page: OpenPage, agent: Agent) -> None:
@@ -253,7 +253,7 @@ def test_a_card_that_an_agent_moved_meanwhile_asks(open_page: OpenPage, agent: A
     refusal.get_by_role("button", name="Move anyway").click()
     expect(placed(page, "review", ticket)).to_be_visible()
     expect(card(page, ticket).get_by_role("alert")).to_have_count(0)
-    assert stored(agent, ticket)["status"] == "review"
+    expect_stored(page, agent, ticket, status="review")
 
 
 def test_events_do_not_disturb_a_move_by_keys(open_page: OpenPage, agent: Agent) -> None:

@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.board_page import card, expect_stored, link, placed, wait_until_live
 from tests.browser.conftest import OpenPage, Site
 
 pytestmark = pytest.mark.browser
@@ -38,3 +39,27 @@ def test_the_board_catches_up_after_a_restart(open_page: OpenPage, stopped_site:
         assert page.evaluate("window.same"), "it recovered without a reload"
         agent.move(created, "in_progress")
         expect(page.locator('[data-column="in_progress"] .card')).to_have_count(1)
+
+
+def test_a_card_in_the_hand_survives_a_restart(open_page: OpenPage, stopped_site: Site) -> None:
+    agent = stopped_site.agent
+    with stopped_site.start() as server:
+        ticket = agent.create("Carried through the night", initial_status="todo")
+        page = wait_until_live(open_page("/tickets?workflow=forge", expect_errors=True))
+        link(page, ticket).focus()
+        page.keyboard.press("Space")
+        page.keyboard.press("ArrowRight")
+        server.kill()
+        expect(page.locator("[data-live-word]")).to_have_text("Reconnecting")
+        expect(link(page, ticket)).to_be_focused()
+        page.keyboard.press("Space")
+        refusal = card(page, ticket).get_by_role("alert")
+        expect(refusal).to_contain_text("The server did not answer. Nothing is lost.")
+        expect(placed(page, "todo", ticket)).to_be_visible()
+
+    with stopped_site.start():
+        wait_until_live(page)
+        refusal.get_by_role("button", name="Try again").click()
+        expect(placed(page, "in_progress", ticket)).to_be_visible()
+        expect(card(page, ticket).get_by_role("alert")).to_have_count(0)
+        expect_stored(page, agent, ticket, status="in_progress")
