@@ -26,7 +26,7 @@ from tickets.access import Actor, find_and_lock, find_ticket, workflow_for
 from tickets.board_source import board_of
 from tickets.errors import Conflict, Forbidden, LeaseLost
 from tickets.ids import new_id
-from tickets.models import Event, Role, Ticket, TicketComment, TicketHistory, Workflow
+from tickets.models import Event, InboxEntry, Role, Ticket, TicketComment, TicketHistory, Workflow
 from tickets.rules import Board
 from tickets.tally import Counts, add_to, tally_of
 
@@ -90,6 +90,7 @@ class Unit:
         self.writes = rows.Writes()
         self._history: list[TicketHistory] = []
         self._events: list[Event] = []
+        self._entries: list[InboxEntry] = []
         self._workflow_changed = False
 
     @property
@@ -219,6 +220,9 @@ class Unit:
                 timestamp=self.now,
             )
         )
+        for recipient in _recipients(event_type, ticket, data) - {self.actor.agent_id}:
+            entry = InboxEntry(workflow_id=self.workflow.id, recipient=recipient, seq=self.workflow.event_seq)
+            self._entries.append(entry)
 
     def comment(
         self,
@@ -270,6 +274,7 @@ class Unit:
             if event.ticket_id in self._tickets:
                 event.data["version"] = self._tickets[event.ticket_id].version
         self.writes.insert(self._events)
+        self.writes.insert(self._entries)
         if self._workflow_changed or self._history:
             workflow = self.workflow
             workflow.updated_at = self.now
@@ -279,6 +284,7 @@ class Unit:
                 self._announce(workflow.id, workflow.event_seq)
         self.writes.run()
         self._changed, self._created, self._history, self._events, self._tallies = {}, [], [], [], {}
+        self._entries = []
 
     def _counts(self) -> Counts:
         change: Counter[tuple[str, str]] = Counter()
@@ -292,6 +298,18 @@ class Unit:
         from tickets.live import notify
 
         transaction.on_commit(lambda: notify(workflow_id, seq), robust=True)
+
+
+# Whoever has the ticket or made it may want to know.
+_OF_THE_TICKET = frozenset({"ticket_unblocked", "ticket_approved", "ticket_rejected", "ticket_expired"})
+
+
+def _recipients(event_type: str, ticket: Ticket | None, data: dict[str, Any]) -> set[str]:
+    """Whom an event may concern; the inbox looks at it more closely."""
+    found = {data.get("assigned_agent_id"), data.get("task_agent_id"), *data.get("mentions", ())}
+    if ticket is not None and event_type in _OF_THE_TICKET:
+        found |= {ticket.assigned_agent_id, ticket.created_by_agent_id}
+    return {recipient for recipient in found if recipient}
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from tickets.models import (
     AgentToken,
     Event,
     IdempotencyRecord,
+    InboxEntry,
     InboxPosition,
     Membership,
     Task,
@@ -87,6 +88,7 @@ def fill(agent: AgentWithToken, count: int = 1) -> None:
             **where, id=f"worktree-{ticket.id}"[:60], task_id=f"task-{ticket.id}", agent_id=agent.id
         )
         IdempotencyRecord.objects.create(agent_id=agent.id, key=ticket.id, operation="x", request_hash="x", answer={})
+        InboxEntry.objects.create(recipient=agent.id, workflow_id=ticket.workflow_id, seq=ticket.number)
         InboxPosition.objects.get_or_create(agent_id=agent.id, workflow_id=ticket.workflow_id)
         SavedView.objects.create(
             id=f"view-{ticket.id}", workflow_id=ticket.workflow_id, owner_agent_id=agent.id, name=ticket.key

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -12,8 +14,9 @@ from tests.factories import api_client, make_agent, make_workflow
 from tests.tickets.world import World
 from tickets import operations as op
 from tickets.errors import Invalid, NotFound
-from tickets.models import InboxPosition
+from tickets.models import InboxEntry, InboxPosition
 from tickets.schemas.inbox import MOST_TOKENS
+from tickets.services.retention import events_prune
 from tickets.tokens import estimate
 
 pytestmark = pytest.mark.django_db
@@ -158,3 +161,39 @@ def test_rest_has_the_context(world: World) -> None:
     ticket = world.ticket(description="What is to be done here.")
     answer = api_client(world.agent).get(f"/api/tickets/{ticket.key}/context?max_tokens=500").json()
     assert (answer["key"], answer["description"], answer["max_tokens"]) == (ticket.key, "What is to be done here.", 500)
+
+
+def _entries() -> set[tuple[str, str, int]]:
+    return set(InboxEntry.objects.values_list("workflow_id", "recipient", "seq"))
+
+
+def test_the_log_of_before_gets_the_entries_that_events_get_now() -> None:
+    world = World(ticket_human_review=True)
+    ticket = world.ticket(assigned_agent_id=world.other.id)
+    world.do(op.TICKET_APPROVE, ticket, by=world.person())
+    waiting = world.ticket(blocked_by_ticket_ids=[ticket.id])
+    world.do(op.TICKET_APPROVE, waiting, by=world.person())
+    world.do(op.COMMENT_ADD, ticket, comment_text=f"@{world.agent.id} see #{waiting.key}", by=world.other)
+    world.do(op.TICKET_RESOLVE, ticket, resolution_comment="It is done now.", by=world.other)
+    written = _entries()
+    assert {recipient for _, recipient, _ in written} >= {world.agent.id, world.other.id}
+    InboxEntry.objects.all().delete()
+    import_module("tickets.migrations.0009_inbox_entries").write_entries(apps, None)
+    assert _entries() == written
+
+
+def test_entries_go_with_the_events_that_are_pruned(world: World) -> None:
+    for _ in range(3):
+        world.do(op.COMMENT_ADD, world.ticket(), comment_text=f"@{world.agent.id}", by=world.other)
+    events_prune(keep=1)
+    assert {seq for _, _, seq in _entries()} == {world.seq}
+    assert _items(world, since=0) == [("mention", "")]
+
+
+def test_an_inbox_is_read_by_its_entries_and_not_by_the_log(world: World) -> None:
+    world.do(op.COMMENT_ADD, world.ticket(), comment_text=f"@{world.agent.id}", by=world.other)
+    with CaptureQueriesContext(connection) as captured:
+        assert len(_items(world, since=0)) == 1
+    reads = [query["sql"] for query in captured if 'FROM "events"' in query["sql"]]
+    assert len(reads) == 1
+    assert '"inbox_entries"' in reads[0]

@@ -9,7 +9,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from tickets.admin.base import ReadOnlyAdmin, TicketWorkflowFilter, WorkflowFilter
-from tickets.models import Approval, Claim, Event, IdempotencyRecord, InboxPosition, StatusPeriod, Task, TicketHistory
+from tickets.models import (
+    Approval,
+    Claim,
+    Event,
+    IdempotencyRecord,
+    InboxEntry,
+    InboxPosition,
+    StatusPeriod,
+    Task,
+    TicketHistory,
+)
 from tickets.models.history import CHANGE_TYPES, EVENT_TYPES
 
 
@@ -98,6 +108,15 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
     list_related = ("agent",)
     list_defer = ("answer",)
     search_fields = ("=agent__id", "=key")
+    ordering = ("-id",)
+
+
+@admin.register(InboxEntry)
+class InboxEntryAdmin(ReadOnlyAdmin):
+    list_display = ("workflow", "seq", "recipient")
+    list_filter = (WorkflowFilter,)
+    list_related = ("workflow",)
+    search_fields = ("=recipient",)
     ordering = ("-id",)
 
 

@@ -5,7 +5,7 @@ from tickets.models.claims import Approval, ApprovalDecision, Claim, ClaimEnd
 from tickets.models.comments import CommentReaction, TicketComment
 from tickets.models.history import Event, TicketHistory
 from tickets.models.idempotency import IdempotencyRecord
-from tickets.models.inbox import InboxPosition
+from tickets.models.inbox import InboxEntry, InboxPosition
 from tickets.models.tasks import Task, TaskStatus
 from tickets.models.tickets import ApprovalStatus, StatusPeriod, Ticket, TicketDependency, TicketTag
 from tickets.models.workflows import Workflow
@@ -23,6 +23,7 @@ __all__ = [
     "CommentReaction",
     "Event",
     "IdempotencyRecord",
+    "InboxEntry",
     "InboxPosition",
     "Membership",
     "Role",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 
 from tickets.access import Actor, workflow_for
-from tickets.models import Event, InboxPosition, Ticket
+from tickets.models import Event, InboxEntry, InboxPosition, Ticket
 from tickets.schemas.base import utc_text
 from tickets.schemas.inbox import GetInbox, Inbox, InboxItem
 
@@ -48,15 +47,15 @@ def acknowledged(agent_id: str, workflow_id: str) -> int:
 
 
 def _concerning(workflow_id: str, agent_id: str, since: int) -> QuerySet[Event]:
-    """Events after ``since`` that concern the agent; of mentions some more, since JSON lists have no lookup."""
+    """Events after ``since`` that concern the agent, found by its entries; of mentions some more."""
+    entries = InboxEntry.objects.filter(workflow_id=workflow_id, recipient=agent_id, seq__gt=since)
     created = Q(ticket__created_by_agent_id=agent_id)
     goes_on = Q(ticket__assigned_agent_id=agent_id) | (created & Q(ticket__assigned_agent_id=None))
     return (
-        Event.objects.filter(workflow_id=workflow_id, seq__gt=since)
+        Event.objects.filter(workflow_id=workflow_id, seq__in=entries.values("seq"))
         .exclude(agent_id=agent_id)
-        .annotate(said=Cast("data", TextField()))
         .filter(
-            Q(type="comment_added", said__contains=f'"{agent_id}"')
+            Q(type="comment_added")
             | Q(type__in=("ticket_created", "ticket_assigned"), data__assigned_agent_id=agent_id)
             | (Q(type="ticket_unblocked") & goes_on)
             | (Q(type__in=DECISIONS) & created)

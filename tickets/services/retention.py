@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db.models import Min
 from django.utils import timezone
 
-from tickets.models import Event, Workflow
+from tickets.models import Event, InboxEntry, Workflow
 from tickets.unit import write_transaction
 
 BATCH = 1000
@@ -36,6 +36,7 @@ def _prune(workflow_id: str, keep_days: float | None, keep: int | None) -> int:
         through = max(workflow.events_pruned_through, min(limits))
         if through != workflow.events_pruned_through:
             Workflow.objects.filter(pk=workflow_id).update(events_pruned_through=through)
+            InboxEntry.objects.filter(workflow_id=workflow_id, seq__lte=through).delete()
     deleted = 0
     while batch := _delete_batch(workflow_id, through):
         deleted += batch
