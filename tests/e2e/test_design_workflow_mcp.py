@@ -119,11 +119,7 @@ async def _commit(team: Team, ticket_id: str) -> None:
     _git(*here, "add", "auth.py")
     _git(*here, "commit", "--quiet", "--message", f"Implement auth API endpoint {key}")
     sha = _git(*here, "rev-parse", "HEAD").strip()
-    linked = await team.implementer.call_tool("link_commit", {"ticket_id": ticket_id, "commit_sha": sha})
-    if linked.is_error:
-        # Until commits can be linked the tool says so and fakes nothing.
-        assert linked.structured_content["error"]["code"] == "not_available"
-        return
+    await call(team.implementer, "link_commit", ticket_id=ticket_id, commit_sha=sha)
     diff = await call(team.tester, "get_commit_diff", commit_sha=sha)
     assert "auth.py" in json.dumps(diff)
 

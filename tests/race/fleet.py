@@ -89,24 +89,18 @@ class Fleet:
     def _figures(self, played: Played, facts: Facts) -> str:
         resolved = [entry for entry in played.entries if entry.what == "resolve" and not entry.code]
         seconds = max((entry.end for entry in resolved), default=played.go) - played.go
-        linked = Counter(entry.code or "linked" for entry in played.entries if entry.what == "commit")
-        commits = ", ".join(f"{count} {what}" for what, count in linked.items())
+        linked = sum(entry.what == "commit" and not entry.code for entry in played.entries)
         reclaims = [late for _lost, late in _reclaims(facts) if late is not None]
         wait = f", taken up {max(reclaims):.1f} s after they ran out at the latest" if reclaims else ""
         return (
             f"{self.agents} agents, {self.tickets} tickets: {len(resolved)} resolved in {seconds:.1f} s, "
             f"{len(resolved) / max(seconds, 0.1):.1f} tickets a second\n{table(played.entries)}\n"
-            f"  commits: {commits}; {len(reclaims)} leases lost{wait}"
+            f"  {linked} commits linked; {len(reclaims)} leases lost{wait}"
         )
 
     def _checks(self, played: Played, facts: Facts, dying: dict[str, int]) -> Iterator[Check]:
         entries = played.entries
-        # Until commits can be linked the tool says that it is not available; agents go on without.
-        wrong = [
-            f"{e.agent_id} {e.tool}: {e.code}: {e.about['message']}"
-            for e in entries
-            if e.code and (e.what, e.code) != ("commit", "not_available")
-        ]
+        wrong = [f"{e.agent_id} {e.tool}: {e.code}: {e.about['message']}" for e in entries if e.code]
         yield Check("no call was refused", wrong)
         resolved = Counter(row["ticket_id"] for row in facts.changes if row["change_type"] == "resolved")
         wrong = [f"{row['key']}: {resolved[row['id']]} times" for row in facts.tickets if resolved[row["id"]] != 1]
