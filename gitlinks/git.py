@@ -3,6 +3,10 @@
 A repository's own configuration can name programs (file system monitor, external diff, pager, signature
 check, transports of a partial clone). Each is switched off for every call; a call has a time limit, an
 output cap and an environment of its own. No argument ever passes a shell.
+
+Not GitPython: it starts git with the repository's own configuration and the server's environment, without a time
+limit, and leaves processes behind that read objects for it; its pure reading (gitdb) knows no SHA-256, no
+alternates' limits and no renames. One way into git is easier to keep safe than two.
 """
 
 from __future__ import annotations
