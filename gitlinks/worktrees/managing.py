@@ -18,7 +18,7 @@ from gitlinks.repositories import repositories_of
 from gitlinks.worktrees import plumbing
 from gitlinks.worktrees.merging import Merge, prepare_merge, recover_at, uncommitted
 from gitlinks.worktrees.places import named, one_at_a_time, place_of, worktrees_folder
-from gitlinks.worktrees.plumbing import BRANCHES, Place
+from gitlinks.worktrees.plumbing import BRANCHES, Checkout, Place
 from gitlinks.worktrees.schemas import (
     CleanWorktrees,
     CreateWorktree,
@@ -236,6 +236,10 @@ def _fill(place: Place, worktree: Worktree, *, is_new: bool) -> None:
     folder = plumbing.worktree_folder(place, path)
     if folder is not None and (folder / "index").exists() and path.is_dir():
         return
+    if folder is None and path.is_dir() and any(path.iterdir()):
+        raise Conflict(
+            f"The repository knows nothing of the folder {path}. Save what is in it, then remove the worktree."
+        )
     ref = BRANCHES + worktree.branch
     try:
         plumbing.worktree_forget(place, path)
@@ -270,20 +274,26 @@ def _delete(worktree: Worktree, *, discard: bool) -> bool:
         recover_at(place)
         with one_at_a_time(worktree.repository):
             checkout = next((each for each in plumbing.checkouts(place) if each.path == path), None)
-            if checkout is not None and path.is_dir() and not path.is_symlink() and not discard:
-                files = uncommitted(place, path, checkout.head)
-                if files:
-                    raise Conflict(
-                        f"The worktree holds work that is not committed: {named(files)}. Commit it, or remove the "
-                        "worktree with discard.",
-                        extra={"files": files},
-                    )
+            if path.is_dir() and not path.is_symlink() and not discard:
+                _require_saved(place, path, checkout)
             # The commits of a worktree that left its branch are on no other.
             kept = checkout.head if checkout is not None and checkout.branch is None else None
             plumbing.worktree_forget(place, path)
             return _delete_branch(place, worktree, kept)
     except (RepositoryUnreadable, OSError) as error:
         raise _failed(place, error) from error
+
+
+def _require_saved(place: Place, path: Path, checkout: Checkout | None) -> None:
+    """Raise Conflict where the folder may hold what no commit does."""
+    if checkout is None:
+        raise Conflict(f"The repository knows nothing of the folder {path}. Look into it, then remove with discard.")
+    files = uncommitted(place, path, checkout.head)
+    if files:
+        raise Conflict(
+            f"The worktree holds work that is not committed: {named(files)}. Commit it, or remove with discard.",
+            extra={"files": files},
+        )
 
 
 def _delete_branch(place: Place, worktree: Worktree, detached: str | None) -> bool:

@@ -87,6 +87,7 @@ class Merge:
         self._place = place
         self._method = method
         self._base, self._branch = BRANCHES + worktree.base_branch, BRANCHES + worktree.branch
+        self._intent = INTENTS + worktree.id
         self._held = False
         self._make(self._tips())
 
@@ -109,11 +110,14 @@ class Merge:
         old, new = self._found.base, self.commit_sha
         try:
             tree = _base_tree(self._place, self._base, old)
-            plumbing.move_refs(self._place, "intent", [f"update {INTENTS}{self._worktree.id} {new}"])
+            plumbing.move_refs(self._place, "intent", [f"update {self._intent} {new}"])
             if tree is not None:
                 _bring_along(self._place, tree, old, new)
             reason = f"merge {self._worktree.branch}: task {self._worktree.task_id}"
-            plumbing.move_refs(self._place, reason, [f"update {self._base} {new} {old}"])
+            # Only while the intent stands: git may outlive this process, and come after whoever recovers from that.
+            plumbing.move_refs(
+                self._place, reason, [f"verify {self._intent} {new}", f"update {self._base} {new} {old}"]
+            )
         except Conflict:
             self._take_back()
             raise
@@ -123,12 +127,12 @@ class Merge:
                 f"The branch {self._worktree.base_branch} could not be moved to the merge: someone else changes it at "
                 "this moment. Repeat the request."
             ) from error
-        transaction.on_commit(lambda: _forget(self._place, self._worktree.id, new), robust=True)
+        transaction.on_commit(lambda: _forget(self._place, self._intent, new), robust=True)
 
     def _take_back(self) -> None:
         try:
-            _undo(self._place, self._worktree, self.commit_sha)
-            _forget(self._place, self._worktree.id, self.commit_sha)
+            if self._intent in plumbing.refs(self._place, self._intent):
+                _undo(self._place, self._worktree, self.commit_sha)
         except (Conflict, RepositoryUnreadable) as error:
             # The intent stays, and whoever merges next tries again.
             log.warning("merge_not_undone", worktree=self._worktree.id, reason=str(error))
@@ -211,34 +215,41 @@ def recover(place: Place) -> None:
         # One of another installation on the same repository is not ours to judge.
         if worktree is None:
             continue
-        if worktree.merge_commit_sha != sha:
+        if worktree.merge_commit_sha == sha:
+            _forget(place, intent, sha)
+        else:
             _undo(place, worktree, sha)
-        _forget(place, worktree.id, sha)
 
 
 def _undo(place: Place, worktree: Worktree, sha: str) -> None:
-    base = BRANCHES + worktree.base_branch
+    """Take a merge back that no database records, with its intent. Where others have built on it, record it."""
+    base, intent = BRANCHES + worktree.base_branch, INTENTS + worktree.id
     tip, old = plumbing.refs(place, base).get(base), plumbing.first_parent(place, sha)
-    if tip in (old, sha):
-        tree = _tree_of(place, base)
-        if tree is not None and not plumbing.index_holds(place, tree[1], old):
-            _bring_along(place, tree, sha, old)
-        if tip == sha:
-            plumbing.move_refs(place, "undo a merge that was not recorded", [f"update {base} {old} {sha}"])
-        log.warning("merge_undone", worktree=worktree.id, commit=sha, branch=worktree.base_branch)
-    elif tip is not None and plumbing.contains(place, tip, sha):
-        # Others have built on it: it stays, and the task's next report links it.
+    if tip is not None and tip not in (old, sha) and plumbing.contains(place, tip, sha):
+        # The task's next report links it.
         Worktree.objects.filter(pk=worktree.pk).update(merge_commit_sha=sha, merged_at=timezone.now())
-        worktree.merge_commit_sha = sha
         log.warning("merge_recorded", worktree=worktree.id, commit=sha, branch=worktree.base_branch)
+        _forget(place, intent, sha)
+        return
+    tree = _tree_of(place, base)
+    if tree is not None and _came_along(place, tree[1], old, sha, moved=tip not in (old, sha)):
+        _bring_along(place, tree, sha, old)
+    lines = {sha: [f"update {base} {old} {sha}"], old: [f"verify {base} {old}"]}.get(tip or "", [])
+    plumbing.move_refs(place, "undo a merge that was not recorded", [f"delete {intent} {sha}", *lines])
+    log.warning("merge_undone", worktree=worktree.id, commit=sha, branch=worktree.base_branch)
 
 
-def _forget(place: Place, worktree_id: str, sha: str) -> None:
+def _came_along(place: Place, index: Path, old: str, new: str, *, moved: bool) -> bool:
+    """Whether a checkout holds the merge: all of it, or where nobody moved the branch since, more than before."""
+    return plumbing.index_holds(place, index, new) if moved else not plumbing.index_holds(place, index, old)
+
+
+def _forget(place: Place, intent: str, sha: str) -> None:
     """Delete an intent. One that is gone is gone."""
     try:
-        plumbing.move_refs(place, "intent", [f"delete {INTENTS}{worktree_id} {sha}"])
+        plumbing.move_refs(place, "intent", [f"delete {intent} {sha}"])
     except RepositoryUnreadable:
-        log.info("intent_stays", worktree=worktree_id)
+        log.info("intent_stays", intent=intent)
 
 
 def _require_committed(place: Place, worktree: Worktree) -> None:

@@ -43,9 +43,9 @@ def main(step: str, task_id: str, agent_id: str) -> None:
         check_out(place, path, index, *trees)
         die("after the checkout came along")
 
-    def dying_forget(place: Any, worktree_id: str, sha: str) -> None:
+    def dying_forget(place: Any, intent: str, sha: str) -> None:
         die("after the commit")
-        forget(place, worktree_id, sha)
+        forget(place, intent, sha)
 
     plumbing.move_refs, plumbing.check_out, merging._forget = dying_move, dying_check_out, dying_forget
     execute(TASK_UPDATE_STATUS, Actor(agent_id=agent_id, kind="ai"), {"task_id": task_id, "status": "done"})

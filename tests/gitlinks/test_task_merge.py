@@ -342,6 +342,25 @@ def test_a_merge_that_others_built_on_before_it_was_recorded_stays_and_is_linked
     assert TicketCommit.objects.filter(commit_sha=merge, link_method="auto_task_completion").exists()
 
 
+def test_a_git_that_outlives_its_process_moves_nothing_after_the_recovery(
+    real_shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = real_shop
+    task, _ = worked_on(shop)
+    tip, move = shop.tip(), plumbing.move_refs
+
+    def late(place: Any, reason: str, *transactions: Any) -> None:
+        if reason.startswith("merge "):
+            # What the recovery of another process does while this git has not begun.
+            git(shop.repository, "update-ref", "-d", f"{INTENTS}{Worktree.objects.get().id}")
+        move(place, reason, *transactions)
+
+    monkeypatch.setattr(plumbing, "move_refs", late)
+    with pytest.raises(Conflict, match="could not be moved"):
+        shop.done(task)
+    assert nothing_happened(shop, task, tip)
+
+
 def test_an_intent_of_another_installation_is_left_alone(real_shop: Workshop) -> None:
     shop = real_shop
     task, _ = worked_on(shop)

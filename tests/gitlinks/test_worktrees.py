@@ -203,6 +203,20 @@ def test_work_that_is_not_committed_is_not_removed_unless_asked(shop: Workshop, 
     assert not Path(worktree.path).exists()
 
 
+def test_a_folder_that_the_repository_forgot_is_not_deleted_unless_asked(shop: Workshop) -> None:
+    task = shop.task()
+    worktree = shop.worktree(task)
+    (Path(worktree.path) / "new.py").write_text("mine\n")
+    shutil.rmtree(shop.repository / ".git" / "worktrees" / Path(worktree.path).name)
+    with pytest.raises(Conflict, match="knows nothing of"):
+        shop.remove(worktree)
+    with pytest.raises(Conflict, match="knows nothing of"):
+        shop.worktree(task)
+    assert (Path(worktree.path) / "new.py").read_text() == "mine\n"
+    shop.remove(worktree, discard=True)
+    assert not Path(worktree.path).exists()
+
+
 def test_a_folder_that_became_a_link_takes_nothing_with_it(shop: Workshop, tmp_path: Path) -> None:
     worktree = shop.worktree(shop.task())
     precious = tmp_path / "precious"
