@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from mcp import Client, stdio_client
 from mcp.shared.exceptions import MCPError
@@ -132,3 +133,18 @@ async def test_the_log_tells_of_calls_and_not_what_was_said(here: Place, tmp_pat
     assert ["create_ticket" in lines[0], "get_ticket" in lines[1]] == [True, True]
     assert ["is_error=False" in lines[0], "is_error=True" in lines[1]] == [True, True]
     assert not [line for line in lines if "business" in line or "99999" in line or here.tokens["ada"] in line]
+
+
+async def test_a_token_is_its_agents_whatever_name_and_lease_are_sent_with_it(here: Place) -> None:
+    headers = {"Authorization": f"Bearer {here.tokens['ada']}", "X-Agent-ID": "bob"}
+    async with httpx.AsyncClient(headers=headers) as http:
+        answer = await http.post(here.url, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "identity_mismatch")
+    async with here.client("http") as ada, here.client("stdio", "bob") as bob:
+        ticket_id = (await new_ticket(bob))["ticket_id"]
+        held = await call(bob, "claim_ticket", ticket_id=ticket_id)
+        mine = {"ticket_id": ticket_id, "fencing_token": held["fencing_token"]}
+        beaten = await refused(ada, "claim_ticket", action="heartbeat", **mine)
+        resolved = await refused(ada, "resolve_ticket", resolution_comment="It was me who did it.", **mine)
+        freed = await refused(ada, "claim_ticket", action="release", ticket_id=ticket_id)
+    assert (beaten["code"], resolved["code"], freed["code"]) == ("lease_lost", "lease_lost", "forbidden")
