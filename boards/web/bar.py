@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Hashable
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import QueryDict
+from django.template.loader import get_template
+from django.utils.html import json_script
+from django.utils.safestring import SafeString
 
 from boards.schemas import ViewDetail
 from boards.selectors.arranged import NOBODY
@@ -13,10 +18,29 @@ from boards.selectors.views import views_of
 from boards.web import filters, look
 from tickets.access import Actor
 from tickets.models import AgentKind, Membership, Role, Workflow
+from tickets.prepared import Mark, Reading
 from tickets.rules import PRIORITIES, Board
 from tickets.schemas.tickets import COMMENT_MIN
 
 MAX_PEOPLE = 300
+MAX_PARTS = 500
+
+_parts: dict[Hashable, SafeString] = {}
+
+
+class Member(NamedTuple):
+    """Who belongs to the workflow."""
+
+    id: str
+    name: str
+    kind: str
+    role: str
+
+
+@functools.cache
+def _members() -> Reading:
+    rows = Membership.objects.filter(workflow_id=Mark("workflow_id")).order_by("agent__name", "agent_id")
+    return Reading(rows.values_list("agent_id", "agent__name", "agent__kind", "role")[:MAX_PEOPLE])
 
 
 class Bar:
@@ -29,23 +53,19 @@ class Bar:
         self._query = query
 
     @cached_property
-    def members(self) -> list[dict[str, Any]]:
-        rows = Membership.objects.filter(workflow_id=self.workflow.id).order_by("agent__name", "agent_id")
-        names = ("agent_id", "agent__name", "agent__kind", "role")
-        return [
-            dict(zip(("id", "name", "kind", "role"), row, strict=True)) for row in rows.values_list(*names)[:MAX_PEOPLE]
-        ]
+    def members(self) -> list[Member]:
+        return [Member(*row) for row in _members().rows(workflow_id=self.workflow.id)]
 
     @property
     def may_write(self) -> bool:
         """Whether the person may change tickets; the operations decide, this only spares vain offers."""
-        role = next((row["role"] for row in self.members if row["id"] == self._actor.agent_id), None)
+        role = next((row.role for row in self.members if row.id == self._actor.agent_id), None)
         writes = self._actor.is_superuser or (role is not None and role != Role.VIEWER)
         return writes and self.workflow.is_active and self.workflow.ticket_tracking_enabled
 
     @property
     def chips(self) -> list[filters.Chip]:
-        people = {row["id"]: row["name"] for row in self.members}
+        people = {row.id: row.name for row in self.members}
         return filters.chips(self._query, self.workflow, self.board, people)
 
     @cached_property
@@ -60,10 +80,23 @@ class Bar:
     def shared_views(self) -> list[ViewDetail]:
         return [view for view in self.views if view.owner_agent_id != self._actor.agent_id]
 
-    @property
+    @cached_property
     def query(self) -> str:
         """What of the address arranges the board."""
         return filters.kept_query(self._query)
+
+    @property
+    def filter_menu(self) -> SafeString:
+        return self._rendered("boards/_filter.html", self._people)
+
+    @property
+    def arrange_menus(self) -> SafeString:
+        return self._rendered("boards/_arrange.html", tuple(view.model_dump_json() for view in self.views))
+
+    @property
+    def script_data(self) -> SafeString:
+        rest = (self._people, self._actor.agent_id, self.may_write)
+        return self._kept("data", rest, lambda: SafeString(json_script(self.for_script, "board-data")))
 
     @property
     def text(self) -> str:
@@ -146,12 +179,27 @@ class Bar:
             "priorities": list(PRIORITIES),
             "types": {kind.id: kind.name for kind in board.ticket_types},
             "members": [
-                [row["id"], row["name"], row["kind"] == AgentKind.HUMAN]
-                for row in self.members
-                if row["role"] != Role.VIEWER
+                [row.id, row.name, row.kind == AgentKind.HUMAN] for row in self.members if row.role != Role.VIEWER
             ],
             "nobody": NOBODY,
         }
+
+    @cached_property
+    def _people(self) -> tuple[Member, ...]:
+        return tuple(self.members)
+
+    def _rendered(self, template: str, rest: Hashable) -> SafeString:
+        return self._kept(template, rest, lambda: SafeString(get_template(template).render({"bar": self})))
+
+    def _kept(self, part: str, rest: Hashable, make: Callable[[], SafeString]) -> SafeString:
+        """A part of the bar, made anew only where what it shows has changed: the key holds all of that."""
+        key = (part, self.workflow.id, self.workflow.board_revision, self.query, self._actor.agent_id, rest)
+        found = _parts.get(key)
+        if found is None:
+            if len(_parts) >= MAX_PARTS:
+                _parts.clear()
+            found = _parts[key] = make()
+        return found
 
     def _ticked(self, name: str) -> set[str]:
         return {part.strip() for value in self._query.getlist(name) for part in value.split(",")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -164,7 +165,7 @@ def test_queries_do_not_grow(
 ) -> None:
     parent = make_ticket(agent)
     for number in range(60):
-        fields = {"assigned_agent_id": "impl-1", "parent_ticket_id": parent.id} if number % 2 else {}
+        fields: Any = {"assigned_agent_id": "impl-1", "parent_ticket_id": parent.id} if number % 2 else {}
         make_ticket(agent, blocked_by_ticket_ids=[parent.id], **fields)
     html(browser, "/tickets?workflow=anvil")
     with django_assert_max_num_queries(20):
