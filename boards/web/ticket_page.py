@@ -1,203 +1,154 @@
-"""A ticket as a page: to be read. A fixed number of queries."""
+"""A ticket: as a page of its own, as the inside of the board's dialog, and the parts that its script asks for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
-from boards.selectors.fleet import Lease, open_leases
 from boards.web import markdown
-from boards.web.heat import FIELD_WORDS
-from boards.web.pages import page
+from boards.web.pages import fragment, page
+from boards.web.ticket_activity import EVERYTHING, PAGE, SHOWS, Activity, Cursor, Show, compared
+from boards.web.ticket_view import TicketView
 from boards.web.views import picker
-from gitlinks.models import TicketCommit
-from tickets.access import Actor, find_ticket, workflow_for
+from tickets import ports
+from tickets.access import Actor, actor_for_user, find_ticket, workflow_for
 from tickets.board_source import board_of
-from tickets.errors import Invalid
-from tickets.models import Ticket, TicketComment, TicketDependency, TicketHistory, Workflow
-from tickets.rules import Board, Column, TicketType
+from tickets.errors import DomainError, Invalid, TooLarge, Unauthenticated
+from tickets.models import Agent, Membership, Ticket, Workflow
+from tickets.schemas.tickets import DESCRIPTION_MAX
 
-NEWEST = 200
-EVERYTHING = 2000
-VALUE_SHOWN = 80
-NO_TEXT = SafeString("")
-
-PHRASES = {
-    "created": ("plus", "created the ticket"),
-    "resolved": ("check", "resolved it"),
-    "reopened": ("undo", "reopened it"),
-    "claimed": ("key", "claimed it"),
-    "released": ("key", "released it"),
-    "approved": ("approve", "approved it"),
-    "rejected": ("ban", "rejected it"),
-    "expired": ("clock", "its approval ran out"),
-    "commit_linked": ("commit", "linked a commit"),
-    "comment_edited": ("edit", "edited a comment"),
-    "comment_deleted": ("x", "deleted a comment"),
-    "unassigned": ("user", "unassigned it"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One step of the timeline: a comment, or what happened."""
-
-    at: datetime
-    agent: Any
-    icon: str = ""
-    phrase: str = ""
-    value: str = ""
-    was: str = ""
-    origin: Column | None = None
-    target: Column | None = None
-    comment: TicketComment | None = None
-    html: SafeString = NO_TEXT
-
-
-class TicketView:
-    """Everything that the page of a ticket shows."""
-
-    def __init__(self, workflow: Workflow, board: Board, ticket: Ticket, limit: int) -> None:
-        self.workflow = workflow
-        self.board = board
-        self.ticket = ticket
-        self._limit = limit
-
-    @cached_property
-    def column(self) -> Column | None:
-        return self.board.by_id.get(self.ticket.status)
-
-    @cached_property
-    def kind(self) -> TicketType:
-        return kind_of(self.board, self.ticket)
-
-    @cached_property
-    def description(self) -> SafeString:
-        return markdown.render(self.ticket.description)
-
-    @cached_property
-    def lease(self) -> Lease | None:
-        return open_leases(self.workflow).get(self.ticket.id)
-
-    @cached_property
-    def blockers(self) -> list[Ticket]:
-        rows = TicketDependency.objects.filter(ticket=self.ticket, released_at=None).select_related("blocker")
-        return [row.blocker for row in rows.order_by("id")]
-
-    @cached_property
-    def blocks(self) -> list[Ticket]:
-        rows = TicketDependency.objects.filter(blocker=self.ticket, released_at=None).select_related("ticket")
-        return [row.ticket for row in rows.order_by("id")]
-
-    @cached_property
-    def sub_tickets(self) -> list[Ticket]:
-        return list(Ticket.objects.filter(parent_ticket=self.ticket).order_by("number")[:100])
-
-    @cached_property
-    def commits(self) -> list[TicketCommit]:
-        return list(TicketCommit.objects.filter(ticket=self.ticket).order_by("-commit_timestamp", "id")[:100])
-
-    @cached_property
-    def timeline(self) -> list[Entry]:
-        """Comments and history, oldest first, no more than the newest of each."""
-        steps = [step for row in self._history if (step := _step(self.board, row)) is not None]
-        return sorted([*steps, *map(_remark, self._comments)], key=lambda entry: entry.at)
-
-    @cached_property
-    def is_cut(self) -> bool:
-        return max(len(self._comments), len(self._history)) >= self._limit
-
-    @cached_property
-    def _comments(self) -> list[TicketComment]:
-        rows = TicketComment.objects.filter(ticket=self.ticket).select_related("agent", "parent__agent")
-        return list(rows.order_by("-created_at", "-id")[: self._limit])
-
-    @cached_property
-    def _history(self) -> list[TicketHistory]:
-        rows = TicketHistory.objects.filter(ticket=self.ticket).exclude(change_type="commented")
-        return list(rows.select_related("agent").order_by("-id")[: self._limit])
+MAX_NAMES = 8
+MAX_ALIKE = 5
+MAX_WORDS = 100
 
 
 @page
 def ticket_page(request: HttpRequest, actor: Actor, ticket_id: str) -> HttpResponse:
-    """``/tickets/{id}``: by id, key or a unique prefix of the id."""
+    """``/tickets/{id}``: by id, key or a unique prefix of the id. ``?activity=all`` shows all of what happened."""
     try:
-        found = find_ticket(actor, ticket_id)
+        view = _view(request, actor, ticket_id)
     except Invalid as error:
         if "candidates" in error.extra:
             raise
         raise Http404(error.message) from error
-    related = ("assigned_agent", "created_by_agent", "parent_ticket")
-    ticket = Ticket.objects.select_related(*related).get(pk=found.pk)
-    workflow = workflow_for(actor, ticket.workflow_id)
-    limit = EVERYTHING if request.GET.get("activity") == "all" else NEWEST
-    board = board_of(workflow)
-    context = {
-        "view": TicketView(workflow, board, ticket, limit),
-        "ticket": ticket,
-        "workflow": workflow,
-        "board": board,
-        "workflows": picker(actor),
-    }
+    context = {**_context(view), "workflows": picker(actor), "is_page": True}
     return render(request, "boards/ticket.html", context)
 
 
-def kind_of(board: Board, ticket: Ticket) -> TicketType:
-    """The ticket's type; one that has left the board keeps its name."""
-    return board.types.get(ticket.ticket_type) or TicketType(id="gone", name=ticket.ticket_type)
+@fragment
+def ticket_sheet(request: HttpRequest, actor: Actor, ticket_id: str) -> HttpResponse:
+    """The inside of the dialog, and what replaces its parts after a change."""
+    return render(request, "boards/ticket_sheet.html", _context(_view(request, actor, ticket_id)))
 
 
-def _remark(comment: TicketComment) -> Entry:
-    html = markdown.render(comment.comment_text) if comment.deleted_at is None else NO_TEXT
-    return Entry(comment.created_at, comment.agent, comment=comment, html=html)
+@fragment
+def ticket_activity(request: HttpRequest, actor: Actor, ticket_id: str) -> HttpResponse:
+    """A page of the timeline: what is older than the cursor ``?before=``; ``?show=`` comments, history or all."""
+    ticket = find_ticket(actor, ticket_id)
+    board = board_of(workflow_for(actor, ticket.workflow_id))
+    view = TicketView(actor, ticket.workflow, board, ticket, _activity(request, actor, ticket))
+    return render(request, "boards/ticket_timeline.html", _context(view))
 
 
-def _step(board: Board, row: TicketHistory) -> Entry | None:
-    """One row of history in words; None for a row that another one says already."""
-    if row.field_name in ("rank", "is_resolved") and row.change_type == "field_updated":
-        return None
-    if row.change_type == "status_changed":
-        origin, target = board.by_id.get(row.old_value or ""), board.by_id.get(row.new_value or "")
-        if target is None:
-            return Entry(row.changed_at, row.agent, "arrow", "moved it to", _short(row.new_value))
-        return Entry(row.changed_at, row.agent, "arrow", "moved it", origin=origin, target=target)
-    if row.change_type == "assigned":
-        return Entry(row.changed_at, row.agent, "user", "assigned it to", _short(row.new_value))
-    if row.change_type in ("blocked", "unblocked"):
-        return Entry(row.changed_at, row.agent, "lock", row.change_description or f"{row.change_type} it")
-    if row.change_type == "field_updated":
-        return _field_step(row)
-    icon, phrase = PHRASES.get(row.change_type, ("edit", row.change_type.replace("_", " ")))
-    value = _short(row.new_value)[:10] if row.change_type == "commit_linked" else ""
-    return Entry(row.changed_at, row.agent, icon, phrase, value)
+@fragment
+def ticket_change(request: HttpRequest, actor: Actor, ticket_id: str, history_id: int) -> HttpResponse:
+    """A changed text before and after."""
+    lines = compared(find_ticket(actor, ticket_id), history_id)
+    return render(request, "boards/ticket_change.html", {"lines": lines})
 
 
-def _field_step(row: TicketHistory) -> Entry:
-    field = row.field_name or "it"
-    phrase = f"changed the {FIELD_WORDS.get(field, field.replace('_', ' '))}"
-    if field == "description":
-        return Entry(row.changed_at, row.agent, "edit", phrase)
-    return Entry(row.changed_at, row.agent, "edit", phrase, _short(row.new_value), _short(row.old_value))
+@fragment
+def tickets_alike(request: HttpRequest, actor: Actor, ticket_id: str) -> HttpResponse:
+    """Tickets that say about the same and are not tied to it yet."""
+    ticket = find_ticket(actor, ticket_id)
+    view = TicketView(actor, ticket.workflow, board_of(ticket.workflow), ticket, _activity(request, actor, ticket))
+    tied = {other.id for other in (*view.blockers, *view.blocks, *view.sub_tickets, *view.related)}
+    index = ports.ticket_index()
+    alike = index.alike(ticket=ticket, limit=MAX_ALIKE + len(tied) + 1) if index is not None else []
+    found = [row for row in alike if row["ticket_id"] not in tied | {ticket.parent_ticket_id}][:MAX_ALIKE]
+    return render(request, "boards/ticket_alike.html", {**_context(view), "alike": found})
 
 
-def _short(value: str | None) -> str:
-    """A stored value as people read it: lists with commas, nothing as nothing, no longer than a line."""
-    if value is None:
-        return ""
-    text = value
-    if value[:1] in "[{":
-        try:
-            parsed = json.loads(value)
-        except ValueError:
-            parsed = None
-        if isinstance(parsed, Iterable) and not isinstance(parsed, dict):
-            text = ", ".join(str(item) for item in parsed)
-    return text if len(text) <= VALUE_SHOWN else text[: VALUE_SHOWN - 1] + "…"
+@fragment
+def names(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """What ``?q=`` may mean, for fields that complete: tickets, or with ``?kind=agents`` members."""
+    workflow = workflow_for(actor, request.GET.get("workflow"))
+    words = request.GET.get("q", "").strip()[:MAX_WORDS]
+    find = _agents if request.GET.get("kind") == "agents" else _tickets
+    return JsonResponse({"found": find(workflow, words)})
+
+
+@require_POST
+def preview(request: HttpRequest) -> HttpResponse:
+    """Markdown (``{"text", "workflow"}``) as it will be shown."""
+    try:
+        if not request.user.is_authenticated:
+            raise Unauthenticated("Sign in again.")
+        text, workflow_id = _asked_preview(request)
+        workflow = workflow_for(actor_for_user(request.user), workflow_id)
+    except DomainError as error:
+        return JsonResponse(error.as_dict(), status=error.status)
+    return HttpResponse(markdown.render(text, _member_ids(workflow.id), workflow.key_prefix))
+
+
+def _asked_preview(request: HttpRequest) -> tuple[str, str]:
+    try:
+        body = json.loads(request.body)
+        text, workflow_id = body["text"], body["workflow"]
+    except (ValueError, KeyError, TypeError):
+        raise Invalid('Send {"text": "…", "workflow": "…"}.') from None
+    if not isinstance(text, str) or not isinstance(workflow_id, str):
+        raise Invalid("text and workflow are texts.")
+    if len(text) > DESCRIPTION_MAX:
+        raise TooLarge(f"At most {DESCRIPTION_MAX} characters.", field="text")
+    return text, workflow_id
+
+
+def _view(request: HttpRequest, actor: Actor, ticket_id: str) -> TicketView:
+    found = find_ticket(actor, ticket_id)
+    # Read before the ticket, for the number of its last event: what happens meanwhile comes again as an event.
+    workflow = workflow_for(actor, found.workflow_id)
+    related = ("assigned_agent", "created_by_agent", "parent_ticket", "lease_agent", "workflow")
+    ticket = Ticket.objects.select_related(*related).get(pk=found.pk)
+    return TicketView(actor, workflow, board_of(workflow), ticket, _activity(request, actor, ticket))
+
+
+def _activity(request: HttpRequest, actor: Actor, ticket: Ticket) -> Activity:
+    asked, before = request.GET.get("show", "all"), request.GET.get("before")
+    show: Show = next((known for known in SHOWS if known == asked), "all")
+    limit = EVERYTHING if request.GET.get("activity") == "all" else PAGE
+    agents = _member_ids(ticket.workflow_id)
+    return Activity(
+        ticket, board_of(ticket.workflow), actor.agent_id, agents, show, Cursor.parse(before) if before else None, limit
+    )
+
+
+def _context(view: TicketView) -> dict[str, Any]:
+    return {"view": view, "ticket": view.ticket, "workflow": view.workflow, "board": view.board}
+
+
+def _member_ids(workflow_id: str) -> frozenset[str]:
+    return frozenset(Membership.objects.filter(workflow_id=workflow_id).values_list("agent_id", flat=True))
+
+
+def _tickets(workflow: Workflow, words: str) -> list[dict[str, Any]]:
+    rows = Ticket.objects.filter(workflow=workflow)
+    if words:
+        fits = Q(title__icontains=words) | Q(key__istartswith=words)
+        if words.isascii() and words.isdigit() and len(words) < 9:
+            fits |= Q(number=int(words))
+        rows = rows.filter(fits)
+    found = rows.order_by("-updated_at", "-number").values("key", "title", "is_resolved")[:MAX_NAMES]
+    return [{"id": row["key"], "name": row["title"], "done": row["is_resolved"]} for row in found]
+
+
+def _agents(workflow: Workflow, words: str) -> list[dict[str, Any]]:
+    rows = Agent.objects.filter(memberships__workflow=workflow)
+    if words:
+        rows = rows.filter(Q(id__icontains=words) | Q(name__icontains=words))
+    return [{"id": row.id, "name": row.name} for row in rows.order_by("name", "id")[:MAX_NAMES]]

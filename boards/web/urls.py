@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from boards.web.accounts import choose_theme, sign_in, sign_out
+from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
 from boards.web.views import changed_cards, connect_page, more_cards
 
 web_urls = [
@@ -16,4 +17,10 @@ web_urls = [
     path("connect", connect_page, name="connect"),
     path("tickets/cards", changed_cards, name="changed-cards"),
     path("tickets/column", more_cards, name="more-cards"),
+    path("tickets/names", names, name="names"),
+    path("tickets/preview", preview, name="preview"),
+    path("tickets/<str:ticket_id>/sheet", ticket_sheet, name="ticket-sheet"),
+    path("tickets/<str:ticket_id>/activity", ticket_activity, name="ticket-activity"),
+    path("tickets/<str:ticket_id>/alike", tickets_alike, name="tickets-alike"),
+    path("tickets/<str:ticket_id>/changes/<int:history_id>", ticket_change, name="ticket-change"),
 ]

@@ -20,7 +20,7 @@ export async function call(path, body = {}, { method = "POST", key = newKey() } 
       headers: {
         "Accept": "application/json",
         "Content-Type": "application/json",
-        "X-CSRFToken": csrfToken(),
+        "X-CSRFToken": csrf(),
         ...(method === "GET" ? {} : { "Idempotency-Key": key }),
       },
       body: method === "GET" ? undefined : JSON.stringify(body),
@@ -38,7 +38,7 @@ export function newKey() {
 }
 
 // Read at each call: a sign-in elsewhere renews it.
-function csrfToken() {
+export function csrf() {
   const name = document.querySelector("meta[name=csrf-cookie]")?.content;
   const pair = document.cookie.split("; ").find((part) => part.startsWith(`${name}=`));
   return pair ? decodeURIComponent(pair.slice(name.length + 1)) : "";
@@ -83,9 +83,12 @@ export function button(word, run, kind = "", attributes = {}) {
   return element("button", { type: "button", class: `btn btn-sm ${kind}`, onclick: run, ...attributes }, word);
 }
 
+// What is over the page and alone takes clicks: an open dialog, else the page itself.
+export const front = () => [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body;
+
 // For ears: what happened, said when the reader comes to it.
 export function announce(text) {
-  const region = document.querySelector("[data-announcer]");
+  const region = document.querySelector("dialog[open] [data-announcer]") ?? document.querySelector("[data-announcer]");
   if (!region) return;
   region.textContent = "";
   requestAnimationFrame(() => { region.textContent = text; });
@@ -93,8 +96,9 @@ export function announce(text) {
 
 // For what happened out of sight. `action`: [word, function], the way back or the next try.
 export function toast(text, { glyph = "check", action, ms = 8000 } = {}) {
-  let region = document.querySelector(".toasts");
-  if (!region) document.body.append(region = element("div", { class: "toasts", role: "status" }));
+  const host = front();
+  let region = host.querySelector(":scope > .toasts");
+  if (!region) host.append(region = element("div", { class: "toasts", role: "status" }));
   const box = element("div", { class: `toast${glyph === "check" ? "" : " is-stop"}` }, icon(glyph), element("span", {}, text));
   const close = () => box.remove();
   if (action) box.append(button(action[0], () => { close(); action[1](); }));

@@ -28,6 +28,9 @@ let times = [];
 let lostAt = 0;
 let retryAt = 0;
 
+// The board's own address, also while a ticket is open over it.
+const here = () => history.state?.board ?? location.href;
+
 const get = async (address) => {
   const answer = await fetch(address, { headers: { Accept: "application/json" } });
   if (!answer.ok) throw Object.assign(new Error(`${answer.status}`), { status: answer.status });
@@ -51,7 +54,7 @@ async function flush() {
   changed.clear();
   others.clear();
   try {
-    if (reload && !board.isBusy) await redraw(location.href);
+    if (reload && !board.isBusy) await redraw(here());
     else {
       if (reload) wait = 500; // what is in hand would be lost
       while (ids.length) {
@@ -118,7 +121,7 @@ const menu = new CardMenu(board, mover, touch);
 const selection = new Selection(board, menu, touch);
 const drag = new Drag(board, mover);
 const bar = new Bar(board, (address) => redraw(address).catch(() => {
-  sayButton("notice-stop", "The board did not load. What you see is what was there before.", "Try again", () => redraw(location.href).then(() => says.replaceChildren(), () => {}));
+  sayButton("notice-stop", "The board did not load. What you see is what was there before.", "Try again", () => redraw(here()).then(() => says.replaceChildren(), () => {}));
 }));
 const withCard = (run) => (card) => { if (card && board.rules.writes) run(card); };
 const keys = new Keys(board, mover, {
@@ -150,6 +153,7 @@ const stream = new EventStream(board.element.dataset.workflow, {
   },
   event(event) {
     newest = Math.max(newest, event.seq);
+    document.dispatchEvent(new CustomEvent("hephaestus:event", { detail: event }));
     times.push(Date.now());
     if (event.type === "board_updated") reload = true;
     if (event.ticket_id) {

@@ -1,6 +1,6 @@
 // A menu over the page. The browser's popover closes it by Esc and by a click elsewhere.
 
-import { element, icon } from "./actions.js";
+import { element, front, icon } from "./actions.js";
 
 const MANY = 9; // rows from which on there is a field to narrow them
 
@@ -10,7 +10,7 @@ let current = null;
 export function openMenu(anchor, label, items, { onclose } = {}) {
   current?.hidePopover();
   const box = element("div", { class: "menu", popover: "auto" });
-  document.body.append(box);
+  front().append(box);
   current = box;
   let done = false; // something was chosen, which looks after the focus itself
   const close = (chosen) => { done = chosen; box.hidePopover(); };

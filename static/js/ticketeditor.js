@@ -2,7 +2,7 @@
 
 import "../vendor/markdown-toolbar-element-2.2.3/markdown-toolbar.js";
 import "../vendor/text-expander-element-2.9.4/text-expander.js";
-import { button, csrf, element, icon, openSignIn } from "./actions.js";
+import { button, csrf, element, icon, newKey, openSignIn } from "./actions.js";
 
 const TOOLS = [
   ["md-bold", "bold", "Bold"], ["md-italic", "italic", "Italic"], ["md-code", "code", "Code"],
@@ -13,9 +13,10 @@ let count = 0;
 // options: label, submit (word), save(text, attachments) → promise; cancel()?; value, draft ({get, keep, drop}),
 // rows, least, placeholder, attach (whether addresses may be added), bar (whether there are tools)
 export class Editor {
-  #key = 0;
+  // Of the request that sends the text: the same until the text changes, so that a second try does not say it twice.
+  key = null;
 
-  constructor(data, options) {
+  constructor(data, { value = "", ...options }) {
     const id = `editor-${++count}`;
     Object.assign(this, { data, ...options, id });
     this.field = element("textarea", {
@@ -54,14 +55,13 @@ export class Editor {
         options.escape();
       }
     });
-    this.value = options.draft?.get()?.text ?? options.value ?? "";
-    this.restored = Boolean(options.draft?.get());
-    this.#paint(this.restored ? "Draft restored" : "");
+    const kept = options.draft?.get()?.text;
+    this.value = kept ?? value;
+    if (kept !== undefined) this.#paint("Draft restored");
   }
 
   get value() { return this.field.value; }
   set value(text) { this.field.value = text; this.#paint(); }
-  get isChanged() { return this.value !== (this.options?.value ?? this.initial ?? ""); }
 
   focus() { this.field.focus(); }
 
@@ -72,7 +72,7 @@ export class Editor {
 
   #typed() {
     const kept = this.draft ? this.draft.keep(this.value) : null;
-    this.#key = 0;
+    this.key = null;
     this.#paint(kept === null || !this.value ? "" : kept ? "Draft kept" : "Not kept: this browser has no room");
   }
 
@@ -90,6 +90,7 @@ export class Editor {
     this.fault.replaceChildren();
     this.element.classList.add("is-saving");
     this.hint.textContent = "Saving";
+    this.key ??= newKey();
     try {
       await this.save(text, this.links.value.split(/\s+/).filter(Boolean), this);
       // What was typed meanwhile stays a draft.

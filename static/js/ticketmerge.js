@@ -15,11 +15,12 @@ export function compared(base, text) {
     : [buffer1.length && element("del", {}, buffer1.join("")), buffer2.length && element("ins", {}, buffer2.join(""))].filter(Boolean));
 }
 
-// Both changes to `base` in one text, line by line. Where both changed the same lines, mine come first.
-export function merged(base, mine, theirs) {
-  const parts = diff3Merge(mine.split("\n"), base.split("\n"), theirs.split("\n"), { excludeFalseConflicts: true });
+// Both changes to `base` in one text, line by line (or by another separator). Where both changed the same, mine comes first.
+export function merged(base, mine, theirs, separator = "\n") {
+  const [a, o, b] = [mine, base, theirs].map((text) => text.split(separator));
+  const parts = diff3Merge(a, o, b, { excludeFalseConflicts: true });
   return {
-    text: parts.flatMap(({ ok, conflict }) => ok ?? [...conflict.a, ...conflict.b]).join("\n"),
+    text: parts.flatMap(({ ok, conflict }) => ok ?? [...conflict.a, ...conflict.b]).join(separator),
     overlaps: parts.some((part) => part.conflict),
   };
 }
