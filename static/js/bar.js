@@ -46,9 +46,9 @@ export class Bar {
       const fresh = page.querySelector(`[data-swap="${old.dataset.swap}"]`);
       if (!fresh || old.isEqualNode(fresh)) continue;
       if (old.matches("details") && old.open && old.contains(document.activeElement) && old.dataset.swap === "filter") continue;
-      const summary = old.contains(document.activeElement) && old.querySelector("summary");
+      const focused = old.contains(document.activeElement);
       old.replaceWith(fresh);
-      if (summary) fresh.querySelector("summary").focus();
+      if (focused) (fresh.querySelector("summary, a") ?? document.querySelector("[data-swap=filter] summary")).focus();
     }
     const field = document.querySelector("[data-find]");
     if (field !== document.activeElement) field.value = page.querySelector("[data-find]").value;

@@ -65,7 +65,9 @@ async function flush() {
       }
       if (!reload) board.seq = seq;
     }
-  } catch {
+  } catch (error) {
+    fetching = false;
+    if (error.status >= 400 && error.status < 500) return unfit(error.status);
     for (const id of ids) {
       changed.add(id);
       if (!own.has(id)) others.add(id);
@@ -74,6 +76,14 @@ async function flush() {
   }
   fetching = false;
   if (changed.size || reload || newest > board.seq) soon(wait);
+}
+
+// The address no longer fits the board, or the session the address: to ask again would not help.
+function unfit(status) {
+  reload = false;
+  board.seq = newest;
+  if (status === 401) saySignedOut();
+  else sayLink("These filters no longer fit the board.", "Show all tickets", `/tickets?workflow=${encodeURIComponent(board.rules.workflow)}`);
 }
 
 // A person's own change: its card is fetched whether or not the event comes.
@@ -85,8 +95,8 @@ function touch(...ids) {
 // The whole board anew: it is arranged otherwise, its columns changed, or events that it missed are no longer kept.
 async function redraw(address) {
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
-  if (answer.redirected) return location.reload();
-  if (!answer.ok) throw new Error(`${answer.status}`);
+  const status = answer.redirected ? 401 : answer.status;
+  if (status !== 200) throw Object.assign(new Error(`${status}`), { status });
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.querySelector(".board");
   if (!fresh) return location.reload();
@@ -120,7 +130,8 @@ const mover = new Mover(board, touch);
 const menu = new CardMenu(board, mover, touch);
 const selection = new Selection(board, menu, touch);
 const drag = new Drag(board, mover);
-const bar = new Bar(board, (address) => redraw(address).catch(() => {
+const bar = new Bar(board, (address) => redraw(address).catch((error) => {
+  if (error.status === 401) return saySignedOut();
   sayButton("notice-stop", "The board did not load. What you see is what was there before.", "Try again", () => redraw(here()).then(() => says.replaceChildren(), () => {}));
 }));
 const withCard = (run) => (card) => { if (card && board.rules.writes) run(card); };
@@ -175,8 +186,7 @@ const stream = new EventStream(board.element.dataset.workflow, {
   async refused() {
     const answer = await fetch(board.address("cards", { ids: "" })).catch(() => null);
     if (answer?.status === 401) {
-      const back = encodeURIComponent(location.pathname + location.search);
-      sayLink("You are signed out. The board is no longer live.", "Sign in", `/login?next=${back}`);
+      saySignedOut();
     } else if (answer?.status === 404) {
       sayLink("This workflow is no longer yours to see.", "Other boards", "/tickets");
     } else return false;
@@ -224,6 +234,11 @@ function sayLink(text, word, href) {
   link.href = href;
   link.textContent = word;
   notice("notice-stop", text).append(link);
+}
+
+function saySignedOut() {
+  const back = encodeURIComponent(location.pathname + location.search);
+  sayLink("You are signed out. The board is no longer live.", "Sign in", `/login?next=${back}`);
 }
 
 function sayLost() {

@@ -16,12 +16,6 @@ export class CardMenu {
       const opener = target.closest(".card-menu");
       if (opener) this.open(opener.closest(".card"));
     });
-    board.element.addEventListener("contextmenu", (event) => {
-      const card = event.target.closest(".card");
-      if (!card || event.target.closest("input, textarea") || event.shiftKey || event.pointerType === "touch") return;
-      event.preventDefault();
-      this.open(card);
-    });
   }
 
   open(card) {
@@ -38,6 +32,13 @@ export class CardMenu {
         { word: "Priority…", glyph: "p-high", keys: "P", label: `Priority of ${key}`, items: () => this.#priorities(card) },
         blocked ? { word: "Unblock", glyph: "lock", keys: "B", run: () => this.unblock(card) } : { word: "Block…", glyph: "lock", keys: "B", run: () => this.block(card) },
       );
+      if (card.classList.contains("is-pending")) {
+        lines.push(
+          { word: "Approve", glyph: "approve", run: () => this.#do(card, "Not approved.", "tickets/approve", {}, "approved") },
+          { word: "Reject…", glyph: "ban", run: () => this.reject(card) },
+        );
+      }
+      if (card.querySelector(".note-stale")) lines.push({ word: "Release", glyph: "undo", run: () => this.#do(card, "Not released.", "tickets/release", {}, "released") });
       if (!final) lines.push({ word: "Resolve…", glyph: "check", keys: "R", run: () => this.resolve(card) });
       lines.push({ word: "Select", glyph: "list", keys: "X", run: () => this.#back(card, this.select(card)) });
     }
@@ -69,6 +70,11 @@ export class CardMenu {
   async resolve(card) {
     const text = await ask(this.board, card, { label: `How was ${keyOf(card)} resolved?`, least: 10, go: "Resolve" });
     if (text !== null) this.#do(card, "Not resolved.", "tickets/resolve", { resolution_comment: text }, "resolved");
+  }
+
+  async reject(card) {
+    const text = await ask(this.board, card, { label: `Why is ${keyOf(card)} rejected?`, go: "Reject" });
+    if (text !== null) this.#do(card, "Not rejected.", "tickets/reject", { reason: text || undefined }, "rejected");
   }
 
   // Lines of a menu, for one card or for many (`now` undefined).

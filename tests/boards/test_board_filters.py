@@ -172,6 +172,11 @@ def test_queries_do_not_grow(
         html(browser, f"/tickets?workflow=anvil&{query}")
 
 
+def test_only_those_who_may_write_are_offered_to(workflow: Workflow) -> None:
+    for role, writes in (("viewer", "false"), ("member", "true")):
+        assert f'"writes": {writes}' in html(browser_of(make_person(workflow, role=role)), "/tickets?workflow=anvil")
+
+
 # ── weight ──
 
 

@@ -110,6 +110,19 @@ def test_a_filter_that_fits_nothing_says_so(open_page: OpenPage, tickets: dict[s
     expect(field).to_have_value("")
 
 
+def test_a_board_that_does_not_load_stays_and_says_so(open_page: OpenPage, tickets: dict[str, Any]) -> None:
+    page = wait_until_live(open_page("/tickets?workflow=forge", expect_errors=True))
+    page.route("**/tickets?*", lambda route: route.abort())
+    page.get_by_role("searchbox").fill("hinge")
+    expect(page.locator("[data-says]")).to_contain_text("The board did not load.")
+    expect(card(page, tickets["bug"])).to_be_visible()
+    page.unroute("**/tickets?*")
+    page.get_by_role("button", name="Try again").click()
+    expect(card(page, tickets["bug"])).to_have_count(0)
+    expect(card(page, tickets["part"])).to_be_visible()
+    expect(page.locator("[data-says]")).not_to_contain_text("did not load")
+
+
 def test_columns_are_sorted(open_page: OpenPage, agent: Agent, tickets: dict[str, Any]) -> None:
     page = wait_until_live(open_page("/tickets?workflow=forge&sort=priority"))
     keys = column(page, "todo").locator(".key")

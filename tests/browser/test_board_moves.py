@@ -197,6 +197,13 @@ def test_what_waits_for_approval_does_not_move(open_page: OpenPage, agent: Agent
     drag(page, ticket, column(page, "doing").locator(".cards"))
     expect(card(page, ticket).get_by_role("alert")).to_contain_text("It waits for approval.")
     expect(placed(page, "open", ticket)).to_be_visible()
+    card(page, ticket).get_by_role("button", name=re.compile("Actions for")).click()
+    page.get_by_role("menuitem", name="Approve").click()
+    expect(card(page, ticket).locator(".note-pending")).to_have_count(0)
+    page.keyboard.press("m")
+    page.get_by_role("menuitem", name=re.compile("Doing")).click()
+    expect(placed(page, "doing", ticket)).to_be_visible()
+    expect(card(page, ticket).get_by_role("alert")).to_have_count(0)
 
 
 def test_a_comment_is_asked_for_in_the_cards_place(open_page: OpenPage, agent: Agent) -> None:
