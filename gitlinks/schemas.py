@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -13,6 +13,7 @@ from tickets.schemas.tickets import COMMENT_MAX, CommitSha
 
 MAX_CONTEXT = 10_000
 ChangeStatus = Literal["added", "modified", "deleted", "renamed", "copied", "type_changed"]
+CHANGE_STATUSES = get_args(ChangeStatus)
 WorkflowId = Field(default=None, max_length=100, description="Look only there; else in all of your workflows.")
 
 
