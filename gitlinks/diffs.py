@@ -112,13 +112,15 @@ def compare(
     return found
 
 
-def compare_file(folder: Path, base: str | None, sha: str, change: FileChange, *, context: int = 3) -> FileChange:
-    """The change of one file that ``compare`` has listed, with as much of its diff as fits. Raises like ``compare``."""
+def compare_file(
+    folder: Path, base: str | None, sha: str, change: FileChange, *, context: int = 3, one: int = MAX_ONE_ALONE
+) -> FileChange:
+    """The change of one file that ``compare`` has listed, with ``one`` bytes of its diff at most. Raises like it."""
     paths = [change.path] if change.old_path is None else [change.path, change.old_path]
-    limits = Limits(with_diff=MAX_LISTED, one=MAX_ONE_ALONE, together=MAX_ONE_ALONE + MAX_ONE)
+    limits = Limits(with_diff=MAX_LISTED, one=one, together=one + MAX_ONE)
     for wanted in (paths, []):
         # Alone, a file can pass for the other half of another pair: then the whole is looked at once more.
-        limits = limits if wanted else replace(limits, one=MAX_ONE_ALONE, together=MAX_SKIPPED)
+        limits = limits if wanted else replace(limits, together=MAX_SKIPPED)
         files = compare(folder, base, sha, context=context, limits=limits, paths=wanted).files
         for file in files:
             if (file.path, file.old_path, file.status) == (change.path, change.old_path, change.status):

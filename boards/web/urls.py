@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from boards.web.accounts import choose_theme, sign_in, sign_out
+from boards.web.commit_page import commit_file, commit_files, commit_lines, commit_page
 from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
 from boards.web.views import changed_cards, connect_page, more_cards
 
@@ -15,6 +16,10 @@ web_urls = [
     path("logout", sign_out, name="logout"),
     path("theme", choose_theme, name="theme"),
     path("connect", connect_page, name="connect"),
+    path("commits/<str:commit_sha>", commit_page, name="commit"),
+    path("commits/<str:commit_sha>/files", commit_files, name="commit-files"),
+    path("commits/<str:commit_sha>/files/<int:index>", commit_file, name="commit-file"),
+    path("commits/<str:commit_sha>/files/<int:index>/lines", commit_lines, name="commit-lines"),
     path("tickets/cards", changed_cards, name="changed-cards"),
     path("tickets/column", more_cards, name="more-cards"),
     path("tickets/names", names, name="names"),

@@ -55,7 +55,7 @@ _kept = Kept[_Shown](32 * MIB)
 
 
 @dataclass(frozen=True)
-class _Read:
+class ReadCommit:
     """A commit that the actor may read, and what it is compared with (None: with nothing)."""
 
     found: Found
@@ -92,7 +92,7 @@ def commit_diff_get(*, actor: Actor, request: GetCommitDiff) -> CommitDiff:
     It is looked for in the repositories of the workflow, without one in those of all the actor's workflows. Raises
     NotFound for a commit, and for a file, that is not there; Invalid where the digits fit several commits.
     """
-    read = _read(actor, request)
+    read = read_for(actor, request)
     path, context = request.path, request.context
     with reading(read.found.repository):
         listed = read.listing(CONTEXT if path is not None else context)
@@ -126,7 +126,7 @@ class Patch:
 
 def commit_patch_get(actor: Actor, request: GetCommitPatch) -> Patch:
     """What a commit changed, for ``git apply``. Raises like ``commit_diff_get``, and TooLarge over 64 MiB."""
-    read = _read(actor, request)
+    read = read_for(actor, request)
     content = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed with the response
     try:
         with reading(read.found.repository):
@@ -139,8 +139,8 @@ def commit_patch_get(actor: Actor, request: GetCommitPatch) -> Patch:
     return Patch(f"{read.found.repository.name}-{read.found.sha[:12]}.patch", size, content)
 
 
-def _read(actor: Actor, request: OneCommit) -> _Read:
-    """The commit, found anew for each request: only what it changed is kept."""
+def read_for(actor: Actor, request: OneCommit) -> ReadCommit:
+    """The commit, found anew for each request: only what it changed is kept. Raises NotFound, Invalid."""
     found = find_commit(repositories_of_actor(actor, request.workflow_id), request.commit_sha)
     with reading(found.repository):
         commit = read_head(found.folder, found.sha)
@@ -151,10 +151,10 @@ def _read(actor: Actor, request: OneCommit) -> _Read:
             field="parent",
             allowed=range(1, len(commit.parents) + 1),
         )
-    return _Read(found, commit, commit.parents[number - 1] if commit.parents else None)
+    return ReadCommit(found, commit, commit.parents[number - 1] if commit.parents else None)
 
 
-def _author(actor: Actor, read: _Read) -> str | None:
+def _author(actor: Actor, read: ReadCommit) -> str | None:
     workflow_ids = read.found.repository.workflow_ids
     agent_id = Authors(workflow_ids).find(read.commit.author_name, read.commit.author_email)
     if agent_id is not None:
@@ -171,7 +171,7 @@ def _read_listing(folder: Path, base: str | None, sha: str, context: int) -> _Sh
 
 
 def _shown(files: list[FileChange], counts: tuple[int, int, int] | None = None) -> _Shown:
-    rows = [_row(file) for file in files]
+    rows = [file_row(file) for file in files]
     for file in files:
         # The rows have them.
         file.diff = None
@@ -180,7 +180,8 @@ def _shown(files: list[FileChange], counts: tuple[int, int, int] | None = None) 
     return _Shown(rows, files, changed, added, removed, size)
 
 
-def _row(file: FileChange) -> FileDiff:
+def file_row(file: FileChange) -> FileDiff:
+    """A file as answers show it."""
     path = file.shown_path
     return {
         "path": path,
