@@ -140,7 +140,7 @@ def test_the_next_merge_recovers_where_no_worker_runs(site: Site, step: str) -> 
 @pytest.mark.slow
 def test_servers_killed_at_random_moments_lose_and_halve_nothing(site: Site) -> None:
     moments = random.Random(5)
-    for round_ in range(1, 4):
+    for round_ in range(1, 3):
         with site.installed.serve() as server, site.client(server) as client:
             wait_until_settled(site)
             work = [make_work(client, 10 * round_ + number) for number in range(3)]
@@ -176,4 +176,4 @@ def test_servers_killed_at_random_moments_lose_and_halve_nothing(site: Site) -> 
                     assert len(links) == 1
             assert git(site.repository, "status", "--porcelain") == ""
     # Every merge on the branch belongs to a task: three in each round.
-    assert git(site.repository, "rev-list", "--count", "--merges", "main") == "9"
+    assert git(site.repository, "rev-list", "--count", "--merges", "main") == "6"
