@@ -1,4 +1,4 @@
-"""``python -m tests.bench.scan [SHARE]``: scan_commits on 50,000 generated commits, of which one in SHARE names a ticket."""
+"""``python -m tests.bench.scan [SHARE]``: scan_commits on 50,000 commits, of which one in SHARE names a ticket."""
 
 from __future__ import annotations
 
