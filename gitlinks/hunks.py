@@ -14,7 +14,9 @@ from itertools import islice
 from typing import Literal
 
 Kind = Literal["hunk", "same", "del", "add", "note"]
-PAGE = 1000  # lines
+PAGE = 250  # lines
+# A browser has no room for a million lines under each other.
+MAX_PAGES = 2000
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
 _KINDS: dict[str, Kind] = {" ": "same", "-": "del", "+": "add"}
 
@@ -102,19 +104,20 @@ class Page:
     last: int
 
 
-def pages_of(text: str, size: int = PAGE) -> list[Page]:
-    """Where the pages of a diff begin. A diff without lines has none."""
+def pages_of(text: str, size: int = PAGE, at_most: int = MAX_PAGES) -> tuple[list[Page], bool]:
+    """Where the pages of a diff begin, and whether they reach its end. A diff without lines has none."""
     found: list[Page] = []
     reader = _Reader()
     lines = reader.lines(text)
-    while True:
+    while len(found) < at_most:
         start = copy(reader)
         page = list(islice(lines, size))
         if not page:
-            return found
+            return found, True
         changes = [line.change for line in page if line.change]
         first, last = (changes[0], changes[-1]) if changes else (start.change + 1, start.change)
         found.append(Page(start, len(page), first, last))
+    return found, next(lines, None) is None
 
 
 def read_page(text: str, page: Page) -> list[Line]:

@@ -192,6 +192,7 @@ def commit_file(request: HttpRequest, actor: Actor, commit_sha: str, index: int)
     if number:
         return HttpResponse(context["tables"])
     context |= {"note": _note(window), "changes": diff.pages[-1].last if diff.pages else 0, "layout": layout}
+    context["wide"] = bool(diff.pages) and diff.pages[-1].start.new > 9_000
     return render(request, "boards/commit_file.html", context)
 
 

@@ -17,7 +17,7 @@ from gitlinks.selectors.windows import FileWindow
 
 Layout = Literal["unified", "split"]
 # A browser lays out, or skips, a table at a time.
-PER_TABLE = 200
+PER_TABLE = 50
 # Up to here a gap is opened at once, else by steps from both its ends.
 STEP = 20
 _SIGNS: dict[Kind, str] = {"del": "\N{MINUS SIGN}", "add": "+"}
@@ -209,14 +209,14 @@ def _wide(row: Row, numbers: int) -> str:
     if line.kind == "note":
         return f'<tr class="note"><td colspan="{numbers}"></td><td class="cd" colspan="{rest}">{row.html}</td></tr>'
     new, old = line.new or 1, line.old or 1
-    gap = new - line.gap
-    buttons, facts = "", ""
-    if gap > 0:
-        facts = f' data-from="{line.gap}" data-to="{new - 1}" data-delta="{new - old}"'
-        buttons = _unfolds(line.gap, new - 1)
+    if new <= line.gap:
+        # It begins where the file does, and says nothing that its lines do not.
+        return ""
+    facts = f'data-from="{line.gap}" data-to="{new - 1}" data-delta="{new - old}"'
+    buttons = _unfolds(line.gap, new - 1)
     heading = f'<span class="at">Line {new}</span>{f" <bdi>{row.html}</bdi>" if line.text else ""}'
     return (
-        f'<tr class="hunk"{facts}><td colspan="{numbers}">{buttons}</td>'
+        f'<tr class="hunk" {facts}><td colspan="{numbers}">{buttons}</td>'
         f'<td class="cd" colspan="{rest}">{heading}</td></tr>'
     )
 

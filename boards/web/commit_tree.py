@@ -20,10 +20,15 @@ MAX_DEPTH = 12
 
 @dataclass
 class Folder:
-    """A folder with its folders by name, and its files by their number in the commit."""
+    """What is in a folder: folders, and files by their number in the commit. In git's order, as the files are shown."""
 
-    folders: dict[str, Folder] = field(default_factory=dict)
-    files: list[tuple[int, str, FileDiff]] = field(default_factory=list)
+    entries: dict[str, Folder | tuple[int, FileDiff]] = field(default_factory=dict)
+
+    def folder(self, name: str) -> Folder:
+        # A name that is a file's, too, where a folder took the place of a file: its slash tells them apart.
+        found = self.entries.setdefault(f"{name}/", Folder())
+        assert isinstance(found, Folder)
+        return found
 
 
 def glyph(name: str) -> str:
@@ -38,8 +43,9 @@ def tree_html(files: Sequence[FileDiff]) -> SafeString:
         *names, name = file["path"].split("/", MAX_DEPTH)
         folder = root
         for part in names:
-            folder = folder.folders.setdefault(part, Folder())
-        folder.files.append((index, name, file))
+            folder = folder.folder(part)
+        # Names that differ only in bytes that are no UTF-8 look the same: each has a line.
+        folder.entries[f"{name}\0{index}"] = (index, file)
     parts: list[str] = []
     _draw(root, parts, glyph("folder"))
     return mark_safe("".join(parts))  # noqa: S308 - built of escaped parts
@@ -47,24 +53,25 @@ def tree_html(files: Sequence[FileDiff]) -> SafeString:
 
 def _draw(folder: Folder, parts: list[str], icon: str) -> None:
     parts.append("<ul>")
-    for first, inner in sorted(folder.folders.items()):
-        names, below = [first], inner
-        while len(below.folders) == 1 and not below.files:
+    for key, entry in folder.entries.items():
+        if isinstance(entry, Folder):
+            name, below = key, entry
             # A folder with nothing but a folder in it is one line.
-            ((more, below),) = below.folders.items()
-            names.append(more)
-        name = "/".join(names)
-        parts.append(
-            f'<li><details open><summary class="tree-item">{icon}<bdi class="tree-name">{escape(name)}</bdi></summary>'
-        )
-        _draw(below, parts, icon)
-        parts.append("</details></li>")
-    for index, name, file in sorted(folder.files, key=lambda found: found[1]):
+            while len(below.entries) == 1 and isinstance(only := next(iter(below.entries.values())), Folder):
+                name, below = name + next(iter(below.entries)), only
+            parts.append(
+                f'<li><details open><summary class="tree-item">{icon}<bdi class="tree-name">{escape(name[:-1])}</bdi>'
+                "</summary>"
+            )
+            _draw(below, parts, icon)
+            parts.append("</details></li>")
+            continue
+        index, file = entry
         status = file["status"]
         parts.append(
             f'<li><a class="tree-item" href="#f{index}" data-path="{escape(file["path"])}">'
             f'<span class="st st-{LETTERS[status]}" title="{status.replace("_", " ")}">{LETTERS[status]}</span>'
-            f'<bdi class="tree-name">{escape(name)}</bdi>{counts_html(file)}</a></li>'
+            f'<bdi class="tree-name">{escape(key.partition(chr(0))[0])}</bdi>{counts_html(file)}</a></li>'
         )
     parts.append("</ul>")
 
@@ -74,6 +81,6 @@ def counts_html(file: FileDiff) -> str:
     if file["binary"]:
         return '<span class="file-kind">bin</span>'
     added, removed = file["insertions"], file["deletions"]
-    plus = f'<span class="plus">+{added}</span>' if added or not removed else ""
+    plus = f'<span class="plus">+{added}</span>' if added else ""
     minus = f'<span class="minus">\N{MINUS SIGN}{removed}</span>' if removed else ""
     return plus + minus

@@ -27,7 +27,7 @@ _FIELD = re.compile(r"\{(\w*)\}")
 
 @dataclass(frozen=True)
 class WholeDiff:
-    """A file's diff up to 16 MiB, in pages."""
+    """A file's diff in pages; "truncated" over 16 MiB or 500,000 lines."""
 
     row: FileDiff
     text: str
@@ -76,14 +76,17 @@ class FileWindow:
         """Raises Busy, TooLarge, NotAvailable."""
         folder, base, sha = self.read.found.folder, self.read.base, self.read.found.sha
 
-        def whole() -> WholeDiff:
+        def read() -> WholeDiff:
             change = compare_file(folder, base, sha, self.change, context=CONTEXT, one=MAX_DIFF)
             text = (change.diff or b"").decode("utf-8", "replace")
             change.diff = None
-            return WholeDiff(file_row(change), text, pages_of(text))
+            pages, whole = pages_of(text)
+            row = file_row(change)
+            row["truncated"] = row["truncated"] or not whole
+            return WholeDiff(row, text, pages)
 
         with reading(self.read.found.repository):
-            return _diffs.get((folder, base, sha, self.change.path, self.change.old_path), whole)
+            return _diffs.get((folder, base, sha, self.change.path, self.change.old_path), read)
 
     def content(self, *, old: bool = False, at_most: int = MAX_CONTENT) -> Content:
         """The file as the commit has it, or had it before; of a file that is not there, nothing."""

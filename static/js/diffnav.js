@@ -89,7 +89,11 @@ export class Navigation {
     return index < 0 ? null : this.files.at(index);
   }
 
-  #top(node) { return Math.round(node.getBoundingClientRect().top - this.bar.getBoundingClientRect().bottom); }
+  // How far below what sticks to the top of the window; of rows, also below their file's heading.
+  #top(node) {
+    const heading = node.matches("tr") ? node.closest(".dfile").querySelector("summary").offsetHeight : 0;
+    return Math.round(node.getBoundingClientRect().top - this.bar.getBoundingClientRect().bottom - heading);
+  }
 
   #fileHere() {
     const focused = document.activeElement?.closest(".dfile");
@@ -221,7 +225,7 @@ export class Navigation {
   }
 
   #dialog(title, content) {
-    const dialog = element("dialog", { class: "dialog help", "aria-labelledby": "diff-dialog", onclose: () => dialog.remove() },
+    const dialog = element("dialog", { class: "dialog diff-dialog", "aria-labelledby": "diff-dialog", onclose: () => dialog.remove() },
       element("header", { class: "dialog-head" }, element("h2", { id: "diff-dialog" }, title), element("button", { class: "btn-icon", type: "button", "aria-label": "Close", onclick: () => dialog.close() }, icon("x"))), content);
     document.body.append(dialog);
     return dialog;
