@@ -37,7 +37,7 @@ async def test_tickets_and_boards_are_resources(here: Place, transport: Transpor
         ("board://other", "not_found"),
         ("ticket://../../etc/passwd", "invalid"),
         ("file:///etc/passwd", "invalid"),
-        ("diff://abc1234", "not_available"),
+        ("diff://abc1234", "not_found"),
         ("diff://--help", "invalid"),
     ],
 )
