@@ -10,7 +10,7 @@ import { Selection } from "./select.js";
 import { EventStream } from "./socket.js";
 
 const BURST = 100; // ms: at most one request for changed cards in this time
-const MAX_IDS = 60;
+const MAX_IDS = 30; // in one request: what is drawn in one go stays below a tenth of a second
 const AGENTS_EVERY = 20_000;
 const NOTICE_AFTER = 4000;
 

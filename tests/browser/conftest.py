@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -72,19 +73,30 @@ class Site:
         return self.installed.serve(env={"HEPHAESTUS_PORT": str(self.port)})
 
 
-@pytest.fixture(scope="module")
-def stopped_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site of this module whose server does not run."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    with installation(tmp_path_factory.mktemp("site") / "data") as installed:
+@pytest.fixture(scope="session")
+def laid_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A database with the workflow, the agent and the person, to be copied; and the agent's token."""
+    folder = tmp_path_factory.mktemp("laid-out") / "data"
+    with installation(folder) as installed:
         installed.manage("create_workflow", "forge", "--name", "Forge", "--key-prefix", "FRG")
         token = installed.manage("create_agent", "impl-1", "--workflow", "forge").strip().splitlines()[-1]
         installed.manage(
             "createsuperuser", "--noinput", "--username=dana", "--email=dana@example.org",
             env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD},
         )  # fmt: skip
+        yield folder, token
+
+
+@pytest.fixture(scope="module")
+def stopped_site(tmp_path_factory: pytest.TempPathFactory, laid_out: tuple[Path, str]) -> Iterator[Site]:
+    """A site of this module whose server does not run."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    template, token = laid_out
+    with installation(tmp_path_factory.mktemp("site") / "data") as installed:
+        for path in template.glob("hephaestus.db*"):
+            shutil.copy(path, installed.data_dir / path.name)
         base = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=30) as http:
             yield Site(installed, port, Agent(http))
