@@ -178,7 +178,7 @@ export function ask(board, card, { label, least = 0, go, stop = "Cancel", hint =
     const enough = () => field.value.trim().length >= least;
     const submit = element("button", { type: "submit", class: "btn btn-sm btn-primary" }, go);
     const paint = () => {
-      count.textContent = least ? `${field.value.trim().length} of ${least} characters` : hint;
+      count.replaceChildren(...(least > 1 ? [`${field.value.trim().length} of ${least}`, element("span", { class: "vh" }, " characters")] : [hint]));
       submit.setAttribute("aria-disabled", String(!enough()));
     };
     const end = (text) => {
