@@ -24,6 +24,8 @@ from tickets.rules import Board, Column
 PAGE = 40
 EVERYTHING = 2000
 MAX_REPLIES = 500
+# Above every id of a history row.
+NEWEST_OF_ALL = 10**17
 VALUE_SHOWN = 80
 # Lines of a text in a comparison; longer texts are compared so far.
 MAX_LINES = 4000
@@ -143,7 +145,7 @@ class Activity:
             return None
         before = self.before
         last_step = min((step.history_id for step in steps if step.history_id is not None), default=None)
-        history_id = last_step if last_step is not None else before.history_id if before else 10**18
+        history_id = last_step if last_step is not None else before.history_id if before else NEWEST_OF_ALL
         if roots:
             return str(Cursor(history_id, roots[-1].created_at, roots[-1].id))
         if before is not None:

@@ -74,11 +74,16 @@ function steer(box, event) {
   const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 };
   if (event.target.matches("input")) {
     if (event.key === "Enter") rows.find((line) => !line.hasAttribute("aria-disabled"))?.click();
-    if (!["ArrowDown", "Enter"].includes(event.key)) return;
+    if (!["ArrowDown", "Enter", "Escape"].includes(event.key)) return;
     steps.ArrowDown = 0;
     if (event.key === "Enter") return event.preventDefault();
   }
   if (event.key === "Tab") return box.hidePopover();
+  if (event.key === "Escape") {
+    // Else a dialog below may close with it: the browser takes the two for one.
+    event.preventDefault();
+    box.hidePopover();
+  }
   if (event.key in steps) {
     event.preventDefault();
     rows.at(steps[event.key] % rows.length)?.focus();

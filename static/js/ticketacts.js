@@ -18,7 +18,7 @@ export class Acts {
       "resolve": (anchor) => this.resolve(anchor),
       "reopen": () => this.#do("Not reopened.", "tickets/reopen", {}, "Reopened."),
       "approve": () => this.#do("Not approved.", "tickets/approve", {}, "Approved."),
-      "reject": () => this.#ask("reject", { label: "Why is it rejected?", submit: "Reject", least: 1, run: (reason, key) => call("tickets/reject", { ticket_id: ticket.data.id, reason }, { key }), said: "Rejected." }),
+      "reject": () => this.#ask("reject", { label: "Why is it rejected?", go: "Reject", least: 1, run: (reason, key) => call("tickets/reject", { ticket_id: ticket.data.id, reason }, { key }), said: "Rejected." }),
       "claim": () => this.#do("Not claimed.", "tickets/claim", {}, "Claimed."),
       "release": () => this.#do("Not released.", "tickets/release", {}, "Released."),
       "link-commit": (anchor) => this.#linkCommit(anchor),
@@ -26,7 +26,7 @@ export class Acts {
       "add-blocking": (anchor) => openMenu(anchor, "Blocking", [
         { word: "Blocked by a ticket…", glyph: "lock", run: () => this.acts["add-blocker"]() },
         { word: "Blocks a ticket…", glyph: "blocks", run: () => this.#pick("Blocks", "Add", (key) => this.#update(key, { blocked_by_add: [ticket.data.id] })) },
-        { word: "Block by hand…", glyph: "ban", run: () => this.#ask("block", { label: "Why is it blocked?", submit: "Block", least: 1, run: (reason, key) => call("tickets/block", { ticket_id: ticket.data.id, reason }, { key }), said: "Blocked." }) },
+        { word: "Block by hand…", glyph: "ban", run: () => this.#ask("block", { label: "Why is it blocked?", go: "Block", least: 1, run: (reason, key) => call("tickets/block", { ticket_id: ticket.data.id, reason }, { key }), said: "Blocked." }) },
       ]),
       "unblock": () => this.#do("The block was not lifted.", "tickets/unblock", {}, "The block is lifted."),
       "remove-blocker": ({ key }) => this.#untie(ticket.data.id, "blocked_by_remove", key, "blocked_by_add", key, `No longer blocked by ${key}.`),
@@ -78,7 +78,7 @@ export class Acts {
   async move(column, comment) {
     const { data } = this.ticket;
     if (data.comment && comment === undefined) {
-      return this.#ask("status", { label: `Why does it move to ${column.name}?`, submit: "Move", least: data.comment, run: (text) => this.move(column, text), said: "" });
+      return this.#ask("status", { label: `Why does it move to ${column.name}?`, go: "Move", least: data.comment, run: (text) => this.move(column, text), said: "" });
     }
     const send = (version) => call("tickets/change-status", { ticket_id: data.id, new_status: column.id, comment, expected_version: version });
     await this.#settled("status", data.values.status, column.id, column.name, send, `Moved to ${column.name}.`);
@@ -121,7 +121,7 @@ export class Acts {
       return this.ticket.say("stop", keys.length ? `It waits for ${keys.join(", ")}. Resolve that first, or remove the blocker.` : "It is blocked by hand. Lift the block first.",
         keys.length ? keys.map((key) => [`Open ${key}`, () => this.ticket.open(key)]) : [["Lift the block", () => this.acts.unblock()]]);
     }
-    this.#ask("resolve", { label: "How was it resolved?", submit: "Resolve", least: RESOLUTION, said: "Resolved.",
+    this.#ask("resolve", { label: "How was it resolved?", go: "Resolve", least: RESOLUTION, said: "Resolved.",
       run: (text, key) => call("tickets/resolve", { ticket_id: this.ticket.data.id, resolution_comment: text }, { key }) });
   }
 
@@ -142,11 +142,11 @@ export class Acts {
     if (inside) back?.focus({ preventScroll: true });
   }
 
-  #ask(name, { label, submit, least, run, said }) {
+  #ask(name, { label, go, least, run, said }) {
     const { drafts, data } = this.ticket;
     const draft = { get: () => drafts.get(`ask-${name}`), keep: (text) => drafts.keep(`ask-${name}`, text), drop: () => drafts.drop(`ask-${name}`) };
     const editor = new Editor(data, {
-      name: `ask-${name}`, label, submit, least, rows: 2, bar: false, draft,
+      name: `ask-${name}`, label, go, least, rows: 2, bar: false, draft,
       save: (text, _, { key }) => run(text.trim(), key),
       done: async () => {
         this.#shut();
@@ -174,7 +174,7 @@ export class Acts {
 
   #linkCommit() {
     const sha = element("input", { class: "input mono", "aria-label": "Sha of the commit", placeholder: "Sha, 4 digits or more", autocomplete: "off", dir: "ltr" });
-    const message = element("input", { class: "input", "aria-label": "Message of the commit", placeholder: "What it does", hidden: true, dir: "auto" });
+    const message = element("input", { class: "input", "aria-label": "Message of the commit", placeholder: "Message, where no repository here has it", dir: "auto" });
     const faults = element("div", { class: "editor-fault", role: "alert" });
     const form = element("form", { class: "line-edit", novalidate: true }, sha, message,
       element("div", { class: "btn-row" }, element("button", { type: "submit", class: "btn btn-sm btn-primary" }, "Link commit"), button("Cancel", () => this.#shut(), "btn-quiet")), faults);
@@ -194,8 +194,6 @@ export class Acts {
       } catch (refusal) {
         if (refusal.code === undefined) throw refusal;
         faults.replaceChildren(element("p", { class: "field-error" }, icon("ban"), refusal.message));
-        // No repository has it: the whole sha and a message are enough.
-        if (["commit_message", "commit_sha"].includes(refusal.field) || refusal.status === 404) message.hidden = false;
       }
     });
     this.#open("Link a commit", form, () => sha.focus());

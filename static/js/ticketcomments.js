@@ -16,7 +16,7 @@ export class Comments {
     const place = ticket.root.querySelector("[data-composer]");
     if (!place) return;
     this.composer = this.#editor("comment", {
-      label: "Comment", submit: "Comment", rows: 2, attach: true, placeholder: "Comment. @ names an agent, # a ticket",
+      label: "Comment", go: "Comment", rows: 2, attach: true, placeholder: "Comment. @ names an agent, # a ticket",
       save: async (text, attachments, editor) => {
         await call("tickets/comment", { ticket_id: ticket.data.id, comment_text: text, attachments }, { key: editor.key });
         announce("Comment added.");
@@ -81,7 +81,7 @@ export class Comments {
       this.#focus(id, "reply");
     };
     const editor = this.#editor(`reply:${id}`, {
-      label: `Reply to ${to}`, submit: "Reply", rows: 2, bar: false, attach: true, placeholder: `Reply to ${to}`,
+      label: `Reply to ${to}`, go: "Reply", rows: 2, bar: false, attach: true, placeholder: `Reply to ${to}`,
       save: async (text, attachments, { key }) => {
         await call("tickets/comment", { ticket_id: this.ticket.data.id, comment_text: text, attachments, parent_comment_id: id }, { key });
         announce("Reply added.");
@@ -113,7 +113,7 @@ export class Comments {
       this.#focus(id, "edit-comment");
     };
     const editor = this.#editor(`edit:${id}`, {
-      label: "Your comment", submit: "Save", rows: 3, value: text.dataset.source,
+      label: "Your comment", go: "Save", rows: 3, value: text.dataset.source,
       save: async (changed, _, { key }) => {
         await call(`tickets/comments/${id}`, { comment_text: changed }, { method: "PATCH", key });
         announce("Comment saved.");

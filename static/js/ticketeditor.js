@@ -10,7 +10,7 @@ const TOOLS = [
 ];
 let count = 0;
 
-// options: label, submit (word), save(text, attachments) → promise; cancel()?; value, draft ({get, keep, drop}),
+// options: label, go (word), save(text, attachments) → promise; cancel()?; value, draft ({get, keep, drop}),
 // rows, least, placeholder, attach (whether addresses may be added), bar (whether there are tools)
 export class Editor {
   // Of the request that sends the text: the same until the text changes, so that a second try does not say it twice.
@@ -26,7 +26,7 @@ export class Editor {
     this.view = element("div", { class: "md hl editor-preview", hidden: true, tabindex: "0", "aria-label": "Preview" });
     this.hint = element("span", { class: "hint", id: `${id}-hint` });
     this.fault = element("div", { class: "editor-fault", role: "alert" });
-    this.submitter = element("button", { type: "submit", class: "btn btn-sm btn-primary" }, options.submit);
+    this.submitter = element("button", { type: "submit", class: "btn btn-sm btn-primary" }, options.go);
     const expander = element("text-expander", { keys: "@ #" }, this.field);
     expander.addEventListener("text-expander-change", (event) => this.#complete(event));
     expander.addEventListener("text-expander-value", ({ detail }) => { detail.value = detail.key + detail.item.dataset.value; });
@@ -127,7 +127,7 @@ export class Editor {
   #bar(id) {
     const tab = (word, preview) => element("button", { type: "button", "aria-pressed": String(!preview), onclick: () => this.#tab(preview) }, word);
     this.tabs = [tab("Write", false), tab("Preview", true)];
-    const tools = TOOLS.map(([name, glyph, word]) => element(name, { class: "btn-icon", "aria-label": word }, icon(glyph)));
+    const tools = TOOLS.map(([name, glyph, word]) => element(name, { class: "btn-icon", role: "button", "aria-label": word }, icon(glyph)));
     return element("div", { class: "editor-bar" }, element("div", { class: "seg", role: "group", "aria-label": "Show" }, ...this.tabs),
       element("markdown-toolbar", { for: id, "aria-label": "Formatting" }, ...tools));
   }

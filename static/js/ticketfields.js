@@ -183,7 +183,7 @@ export class Fields {
     const state = { part, base: kept?.base ?? data.values.description, version: kept?.version ?? data.version };
     const notices = element("div", { class: "editor-notices" });
     const editor = new Editor(data, {
-      label: "Description", name: field, submit: "Save", rows: 8, least: 10, value: state.base, notices,
+      label: "Description", name: field, go: "Save", rows: 8, least: 10, value: state.base, notices,
       draft: { get: () => drafts.get(field), keep: (text) => (text === state.base ? drafts.drop(field) : drafts.keep(field, text, { base: state.base, version: state.version })), drop: () => drafts.drop(field) },
       save: async (text) => {
         try {

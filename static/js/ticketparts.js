@@ -144,7 +144,7 @@ export class Parts {
     list.querySelector(":scope > [data-older]")?.remove();
     if (anew) list.replaceChildren();
     const older = fresh.querySelector("[data-older]");
-    const entries = [...fresh.querySelectorAll(":scope > [data-entry]")].filter((entry) => anew || !list.querySelector(`:scope > [data-entry="${CSS.escape(entry.dataset.entry)}"]`));
+    const entries = [...fresh.children].filter((entry) => entry.dataset.entry && (anew || !list.querySelector(`:scope > [data-entry="${CSS.escape(entry.dataset.entry)}"]`)));
     for (const entry of entries) {
       this.#shown.set(entry.dataset.entry, signature(entry));
       this.insert(entry);
