@@ -138,6 +138,9 @@ def agent_workflow(agent: AgentWithToken) -> str:
         ({"query": "x", "limit": 51}, "limit"),
         ({"query": "x", "filters": {"status": ["nowhere"]}}, "filters.status"),
         ({"query": "x", "filters": {"priority": ["urgent"]}}, "filters.priority"),
+        ({"query": "x", "filters": {"status": [None]}}, "filters.status"),
+        ({"query": "x", "filters": {"tags": [["a"]]}}, "filters.tags"),
+        ({"query": "x", "filters": {"priority": [{}, 1]}}, "filters.priority"),
         ({"query": "x", "filters": {"stauts": ["todo"]}}, "filters.stauts"),
         ({"query": "x", "filters": {"workflow_id": "other"}}, "filters.workflow_id"),
         ({"query": "x", "filters": "todo"}, "filters"),
@@ -146,7 +149,7 @@ def agent_workflow(agent: AgentWithToken) -> str:
 def test_a_wrong_field_is_named(agent: AgentWithToken, body: dict[str, Any], field: str) -> None:
     answer = api_client(agent).write("/api/tickets/search", body)
     assert answer.status_code == 400
-    assert answer.json()["error"]["field"] == field
+    assert answer.json()["error"]["field"].startswith(field)
 
 
 @pytest.mark.parametrize(

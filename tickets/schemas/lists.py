@@ -76,10 +76,10 @@ def _split(value: Any) -> Any:
     """``a,b`` and ``["a,b", "c"]`` as a list; nothing in it is None."""
     if isinstance(value, str):
         value = [value]
-    if not isinstance(value, (list, tuple)):
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         return value
-    parts = [part.strip() for item in value for part in (item.split(",") if isinstance(item, str) else [item])]
-    return list(dict.fromkeys(part for part in parts if part != ""))
+    parts = [part.strip() for item in value for part in item.split(",")]
+    return list(dict.fromkeys(part for part in parts if part))
 
 
 def _folded(values: Any) -> Any:
