@@ -77,7 +77,7 @@ export class Comments {
     const close = () => {
       slot.replaceChildren();
       slot.removeAttribute("data-editing");
-      this.ticket.parts.catchUp();
+      this.ticket.parts.catchUp(slot.closest("[data-entry]").dataset.entry);
       this.#focus(id, "reply");
     };
     const editor = this.#editor(`reply:${id}`, {
@@ -109,7 +109,7 @@ export class Comments {
     const close = () => {
       place.remove();
       text.hidden = false;
-      this.ticket.parts.catchUp();
+      this.ticket.parts.catchUp(text.closest("[data-entry]").dataset.entry);
       this.#focus(id, "edit-comment");
     };
     const editor = this.#editor(`edit:${id}`, {

@@ -248,7 +248,7 @@ export class Fields {
     for (const child of part.children) child.hidden = false;
     const opener = () => this.ticket.root.querySelector(`[data-edit="${field}"]`);
     if (inside) opener()?.focus({ preventScroll: true });
-    this.ticket.parts.catchUp();
+    this.ticket.parts.catchUp(part.closest("[data-part]").dataset.part);
   }
 
   // Esc: the editor closes, the draft stays and is offered.

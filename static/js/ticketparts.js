@@ -65,8 +65,10 @@ export class Parts {
   }
 
   #offer(name, part, next, own) {
-    if (this.isEdited(part) || (!own && this.#isFocused(part))) this.#wait(name, part, next);
-    else this.swap(part, next);
+    if (this.isEdited(part)) this.#wait(name, part, next);
+    else if (own || !this.#isFocused(part)) this.swap(part, next);
+    else if (around(part, next.cloneNode(true))) part.classList.toggle("is-warm", Boolean(part.dataset.entry));
+    else this.#wait(name, part, next);
   }
 
   // Replaces a part; what had the focus in it has it again.
@@ -152,6 +154,22 @@ export class Parts {
     if (older) list.prepend(older);
     return entries;
   }
+}
+
+// Brings a node up to date but for what has the focus in it. False, and nothing done, where that has changed itself.
+function around(old, fresh) {
+  const held = document.activeElement;
+  if (old === held) return old.isEqualNode(fresh);
+  const kept = [...old.childNodes].find((child) => child.contains(held));
+  const named = (node) => node.nodeName + (node.className ?? "") + (node.dataset?.comment ?? "") + (node.dataset?.act ?? "") + (node.dataset?.key ?? "");
+  const same = [...fresh.childNodes].find((child) => named(child) === named(kept));
+  if (!same || !around(kept, same)) return false;
+  const at = [...fresh.childNodes].indexOf(same);
+  const children = [...fresh.childNodes];
+  for (const child of [...old.childNodes]) if (child !== kept) child.remove();
+  kept.before(...children.slice(0, at));
+  kept.after(...children.slice(at + 1));
+  return true;
 }
 
 const later = (a, b) => (Date.parse(a) || 0) > (Date.parse(b) || 0);
