@@ -4,7 +4,7 @@ import { button, element, toast } from "./actions.js";
 
 const NEAR = "1500px 0px";
 const AT_ONCE = 3;
-const LINE = 20, HEADING = 50; // px, as diff.css has them
+const LINE = 20, HEAD = 26, HEADING = 50; // px, as diff.css has them
 
 function parsed(html) {
   const template = document.createElement("template");
@@ -95,13 +95,14 @@ export class Files {
   }
 
   #moved({ target, isIntersecting }) {
+    target.isNear = isIntersecting;
     if (!isIntersecting) {
       this.#wanted.delete(target);
-      if (target.matches(".diff-part") && target.filled) this.#empty(target);
+      if (target.matches(".diff-part") && target.children.length) this.#empty(target);
       return;
     }
     const fill = target.matches(".files-part") ? () => this.#fillFiles(target)
-      : target.matches(".diff-part") ? () => this.#fillPart(target)
+      : target.matches(".diff-part") ? () => this.#fillPart(target).then(() => { if (!target.isNear) this.#empty(target); })
         : () => target.closest("details").open && this.#fillBody(target.closest("details"));
     if (!target.filled) this.#wanted.set(target, fill);
     this.#next();
@@ -176,7 +177,8 @@ export class Files {
     if (part.classList.contains("is-waiting")) part.style.blockSize = `${part.dataset.lines * LINE}px`;
     for (const slab of part.children) {
       const rows = slab.querySelectorAll("tr").length;
-      slab.style.containIntrinsicBlockSize = `auto ${rows * LINE}px`;
+      const heads = slab.querySelectorAll(".hunk").length;
+      slab.style.containIntrinsicBlockSize = `auto ${rows * LINE + heads * (HEAD - LINE)}px`;
     }
   }
 

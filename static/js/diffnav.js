@@ -12,6 +12,7 @@ const KEYS = [
 
 export class Navigation {
   #cursor = null; // {file, number, rows}
+  #at = null; // the file that was gone to last
   #busy = false;
 
   constructor(main, files) {
@@ -22,6 +23,7 @@ export class Navigation {
     this.where = main.querySelector("[data-where]");
     this.bar.hidden = false;
     main.addEventListener("click", (event) => this.#clicked(event));
+    main.addEventListener("focusin", ({ target }) => { this.#at = target.closest(".dfile") ?? this.#at; });
     this.#filter();
     document.addEventListener("scroll", later(80, () => this.#follow()), { passive: true });
     addEventListener("hashchange", () => this.#hash());
@@ -32,7 +34,7 @@ export class Navigation {
     };
     tinykeys(window, {
       n: single(() => this.step(1)), p: single(() => this.step(-1)), j: single(() => this.file(1)), k: single(() => this.file(-1)),
-      t: single(() => this.jump()), "Shift+?": single(() => this.help()),
+      t: single(() => this.jump()), "Shift+?": single(() => this.help()), "?": single(() => this.help()),
     });
     this.#hash();
     this.#follow();
@@ -78,8 +80,7 @@ export class Navigation {
     const here = this.#fileHere();
     if (!here) return;
     // Only a file whose heading is in sight has been arrived at.
-    const arrived = document.activeElement?.closest(".dfile > summary") || this.#top(here) >= 0;
-    const next = arrived || way > 0 ? await this.#beside(here, way) : here;
+    const next = this.#top(here) >= 0 || way > 0 ? await this.#beside(here, way) : here;
     if (next) this.#show(next);
     else announce(way > 0 ? "That was the last file." : "That was the first file.");
   }
@@ -96,9 +97,18 @@ export class Navigation {
   }
 
   #fileHere() {
-    const focused = document.activeElement?.closest(".dfile");
-    if (focused && this.#inSight(focused)) return focused;
-    return this.files.all.find((file) => this.#top(file) + file.offsetHeight > 0) ?? this.files.all.at(-1);
+    if (this.#at?.isConnected && this.#inSight(this.#at)) return this.#at;
+    return this.#topFile() ?? this.files.all.at(-1);
+  }
+
+  // The file at the top of the window: asked of the browser, since there may be thousands to look through.
+  #topFile() {
+    const { left, width, bottom } = this.bar.getBoundingClientRect();
+    for (const below of [4, 20, 44]) {
+      const file = document.elementFromPoint(left + width / 2, bottom + below)?.closest(".dfile");
+      if (file) return file;
+    }
+    return this.files.all.find((file) => this.#top(file) + file.offsetHeight > 0);
   }
 
   #inSight(node) {
@@ -136,7 +146,7 @@ export class Navigation {
   // Where the next change is looked for: beside the last one, or, where that is out of sight, beside what is in sight.
   #from(way) {
     const last = this.#cursor;
-    if (last && last.rows[0].isConnected && this.#inSight(last.rows[0])) return [last.file, last.number + way];
+    if (last && last.file === this.#fileHere() && last.rows[0].isConnected && this.#inSight(last.rows[0])) return [last.file, last.number + way];
     const file = this.#fileHere();
     if (!file) return [null, 0];
     const rows = [...file.querySelectorAll("tr[data-change]")];
@@ -150,6 +160,7 @@ export class Navigation {
     for (const row of this.#cursor?.rows ?? []) row.classList.remove("is-cursor");
     for (const row of rows) row.classList.add("is-cursor");
     this.#cursor = { file, number, rows };
+    this.#at = file;
     const room = innerHeight - this.bar.getBoundingClientRect().bottom;
     scrollBy({ top: this.#top(rows[0]) - Math.min(120, room / 4) });
     this.where.textContent = `Change ${number} of ${count}`;
@@ -176,7 +187,7 @@ export class Navigation {
 
   // The tree shows which file is at the top of the window.
   #follow() {
-    const file = this.files.all.find((one) => this.#top(one) + one.offsetHeight > 0);
+    const file = this.#topFile();
     const link = file && this.tree.querySelector(`a[href="#${file.id}"]`);
     const before = this.tree.querySelector("a[aria-current]");
     if (!link || link === before) return;
