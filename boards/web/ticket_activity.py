@@ -30,6 +30,7 @@ VALUE_SHOWN = 80
 # Lines of a text in a comparison; longer texts are compared so far.
 MAX_LINES = 4000
 NO_TEXT = SafeString("")
+ASSIGNED = "assigned_agent_id"
 
 Show = Literal["all", "comments", "history"]
 SHOWS: tuple[Show, ...] = ("all", "comments", "history")
@@ -78,7 +79,10 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step of the timeline: a comment, or what happened. ``is_text``: before and after can be compared."""
+    """One step of the timeline: a comment, or what happened. ``field`` is the one that changed, if it is one.
+
+    ``is_text``: before and after can be compared.
+    """
 
     id: str
     at: datetime
@@ -91,6 +95,7 @@ class Entry:
     origin: Column | None = None
     target: Column | None = None
     history_id: int | None = None
+    field: str = ""
     is_text: bool = False
     remark: Remark | None = None
 
@@ -291,10 +296,13 @@ def _step(board: Board, row: TicketHistory) -> Entry:
     if row.change_type == "status_changed":
         origin, target = board.by_id.get(row.old_value or ""), board.by_id.get(row.new_value or "")
         if target is None:
-            return Entry(key, at, agent, "arrow", "moved it to", _short(row.new_value), history_id=row.id)
-        return Entry(key, at, agent, "arrow", "moved it", origin=origin, target=target, history_id=row.id)
+            value = _short(row.new_value)
+            return Entry(key, at, agent, "arrow", "moved it to", value, history_id=row.id, field="status")
+        return Entry(
+            key, at, agent, "arrow", "moved it", origin=origin, target=target, history_id=row.id, field="status"
+        )
     if row.change_type == "assigned":
-        return Entry(key, at, agent, "user", "assigned it to", _short(row.new_value), history_id=row.id)
+        return Entry(key, at, agent, "user", "assigned it to", _short(row.new_value), history_id=row.id, field=ASSIGNED)
     if row.change_type in ("blocked", "unblocked"):
         text = row.change_description
         phrase = f"{row.change_type} it" + (":" if text else "")
@@ -303,7 +311,8 @@ def _step(board: Board, row: TicketHistory) -> Entry:
         return _field_step(row)
     icon, phrase = PHRASES.get(row.change_type, ("edit", row.change_type.replace("_", " ")))
     sha = row.new_value or "" if row.change_type == "commit_linked" else ""
-    return Entry(key, at, agent, icon, phrase, sha=sha, history_id=row.id)
+    field = ASSIGNED if row.change_type == "unassigned" else ""
+    return Entry(key, at, agent, icon, phrase, sha=sha, history_id=row.id, field=field)
 
 
 def _field_step(row: TicketHistory) -> Entry:
@@ -312,7 +321,16 @@ def _field_step(row: TicketHistory) -> Entry:
     is_text = name == "description"
     value, was = ("", "") if is_text else (_short(row.new_value), _short(row.old_value))
     return Entry(
-        f"h{row.id}", row.changed_at, row.agent, "edit", phrase, value, was, history_id=row.id, is_text=is_text
+        f"h{row.id}",
+        row.changed_at,
+        row.agent,
+        "edit",
+        phrase,
+        value,
+        was,
+        history_id=row.id,
+        field=name,
+        is_text=is_text,
     )
 
 

@@ -226,6 +226,7 @@ class TicketView:
             "version": ticket.version,
             "maintains": self.may_maintain,
             "seq": self.workflow.event_seq,
+            "changers": {entry.field: entry.agent.name for entry in self.activity.entries if entry.field},
             "blockers": [other.key for other in self.blockers],
             "values": {
                 "title": ticket.title,

@@ -41,7 +41,7 @@ export class Ticket {
     this.names = new Map(this.data.members.map(([id, name]) => [id, name]));
   }
 
-  changer(field) { return this.#changers.get(field) ?? this.#last; }
+  changer(field) { return this.data.changers[field] ?? this.#changers.get(field) ?? this.#last; }
 
   // ── live ──
 

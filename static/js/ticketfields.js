@@ -81,7 +81,7 @@ export class Fields {
 
   // After a conflict: once more, where the field itself is as it was.
   async settle(field, base, value, refusal, again, tries = TRIES) {
-    await this.ticket.refresh();
+    await this.ticket.refresh({ own: true });
     const now = this.ticket.data.values[field];
     if (same(now, value)) return {};
     if (same(now, base) && tries > 0) return again();

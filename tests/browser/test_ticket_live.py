@@ -21,8 +21,8 @@ THEIRS = "One line.\n\nTwo lines.\n\nThree lines, theirs."
 BOTH = "One line, mine.\n\nTwo lines.\n\nThree lines, theirs."
 HOSTILE = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'>\"'&amp;{{7*7}}"
 # What stands out of its box, and is not meant to scroll.
-OVERFLOWING = """[...document.querySelectorAll('.sheet :not(.vh)')].filter(
-    node => node.clientWidth && node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).overflowX === 'visible'
+OVERFLOWING = """[...document.querySelectorAll('.sheet :not(.vh)')].filter(node =>
+    node.clientWidth && node.scrollWidth > node.clientWidth + 8 && getComputedStyle(node).overflowX === 'visible'
 ).map(node => `${node.tagName} ${node.className} ${node.textContent.trim().slice(0, 40)}`)"""
 
 
@@ -200,7 +200,7 @@ def test_a_save_that_comes_second_shows_both_texts(open_page: OpenPage, agent: A
     field(page, "priority").locator("[data-edit]").click()
     page.locator(".menu[popover]").get_by_text("Medium").click()
     said = page.locator("[data-says-here]")
-    expect(said).to_contain_text("changed the priority meanwhile")
+    expect(said).to_contain_text("impl-1 changed the priority meanwhile")
     expect(field(page, "priority")).to_contain_text("Critical")
     said.get_by_role("button", name="Set Medium anyway").click()
     expect(field(page, "priority")).to_contain_text("Medium")
