@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from boards.web import markdown
 from boards.web.heat import FIELD_WORDS
+from gitlinks.models import TicketCommit
 from tickets.errors import Invalid, NotFound
 from tickets.models import CommentReaction, Ticket, TicketComment, TicketHistory
 from tickets.rules import Board, Column
@@ -127,7 +128,7 @@ class Cursor:
 
 @dataclass
 class Activity:
-    """A page of a ticket's timeline. At most five queries, however much there is."""
+    """A page of a ticket's timeline. At most six queries, however much there is."""
 
     ticket: Ticket
     board: Board
@@ -168,7 +169,8 @@ class Activity:
             oldest = times[self.limit - 1]
             rows = [row for row in rows if row.changed_at >= oldest][: self.limit]
             roots = [root for root in roots if root.created_at >= oldest][: self.limit]
-        steps = [_step(self.board, row) for row in _said_once(rows)]
+        messages = self._messages(row.new_value for row in rows if row.change_type == "commit_linked")
+        steps = [_step(self.board, row, messages) for row in _said_once(rows)]
         return steps, roots, len(times) > self.limit
 
     @cached_property
@@ -208,6 +210,14 @@ class Activity:
             Entry(root.id, root.created_at, root.agent, remark=remark(root, replies.get(root.id, ())))
             for root in shown.values()
         ]
+
+    def _messages(self, shas: Iterable[str | None]) -> dict[str, str]:
+        """Sha → the first line of what the commit says. One query; none for no commits."""
+        wanted = [sha for sha in shas if sha]
+        if not wanted:
+            return {}
+        rows = TicketCommit.objects.filter(ticket=self.ticket, commit_sha__in=wanted)
+        return {sha: text.partition("\n")[0] for sha, text in rows.values_list("commit_sha", "commit_message")}
 
     def _history(self) -> QuerySet[TicketHistory]:
         # What another row says already: the rank of a card, and what a comment's own entry shows.
@@ -290,7 +300,7 @@ def _said_once(rows: Iterable[TicketHistory]) -> Iterator[TicketHistory]:
     return (row for row in found if row.field_name != "blocked_reason" or row.changed_at not in blocks)
 
 
-def _step(board: Board, row: TicketHistory) -> Entry:
+def _step(board: Board, row: TicketHistory, messages: Mapping[str, str]) -> Entry:
     """One row of history in words."""
     key, at, agent = f"h{row.id}", row.changed_at, row.agent
     if row.change_type == "status_changed":
@@ -312,7 +322,7 @@ def _step(board: Board, row: TicketHistory) -> Entry:
     icon, phrase = PHRASES.get(row.change_type, ("edit", row.change_type.replace("_", " ")))
     sha = row.new_value or "" if row.change_type == "commit_linked" else ""
     field = ASSIGNED if row.change_type == "unassigned" else ""
-    return Entry(key, at, agent, icon, phrase, sha=sha, history_id=row.id, field=field)
+    return Entry(key, at, agent, icon, phrase, _short(messages.get(sha)), sha=sha, history_id=row.id, field=field)
 
 
 def _field_step(row: TicketHistory) -> Entry:

@@ -24,7 +24,7 @@ export class CardMenu {
     const blocked = card.classList.contains("is-blocked");
     const final = this.board.columnOf(card.closest(".cards")).final;
     const address = card.querySelector(".card-title a").href;
-    const lines = [{ word: "Open", glyph: "expand", keys: "Enter", run: () => location.assign(address) }];
+    const lines = [{ word: "Open", glyph: "expand", keys: "Enter", run: () => card.querySelector(".card-title a").click() }];
     if (writes) {
       lines.push(
         { word: "Move to…", glyph: "move", keys: "M", label: `Move ${key} to`, items: () => this.#columns(card) },

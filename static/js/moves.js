@@ -133,7 +133,7 @@ export class Mover {
       const names = known.length ? known : refusal.blocking_ticket_ids.slice(0, 1);
       if (refusal.blocking_ticket_ids.length) {
         why = `${known.join(", ") || "Another ticket"} must be resolved first.`;
-        for (const name of names.slice(0, 2)) steps.push([`Open ${known.length ? name : "it"}`, () => location.assign(`/tickets/${name}`)]);
+        for (const name of names.slice(0, 2)) steps.push([`Open ${known.length ? name : "it"}`, () => document.dispatchEvent(new CustomEvent("hephaestus:open", { detail: name }))]);
       } else why = `It is blocked by hand${card.querySelector(".note-blocked bdi") ? `: ${card.querySelector(".note-blocked bdi").textContent}` : "."}`;
     } else if (refusal.code === "transition_not_allowed" && refusal.allowed.length) {
       why = `From here it may go to ${refusal.allowed.map((column) => this.#name(column)).join(", ")}.`;

@@ -51,6 +51,9 @@ document.addEventListener("click", (event) => {
   go(key);
 });
 
+// What has only a key, and no link.
+document.addEventListener("hephaestus:open", ({ detail }) => go(detail));
+
 function go(key) {
   const { board = location.pathname + location.search, depth = 0 } = history.state?.ticket ? history.state : {};
   history.pushState({ ticket: key, board, depth: depth + 1 }, "", `/tickets/${key}`);

@@ -121,7 +121,8 @@ def test_pages_of_the_timeline_hold_everything_once(agent: AgentWithToken, brows
     for number in range(55):
         comment(agent, ticket, f"Number {number}.")
         update(agent, ticket, story_points=number)
-    address, found = f"/tickets/{ticket.key}/activity", []
+    address = f"/tickets/{ticket.key}/activity"
+    found: list[str] = []
     page = html(browser, address)
     while True:
         found = [*entries(page), *found]
