@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from tests.server import installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("diff"), pytest.mark.usefixtures("ticket")]
 
+# Thousands of files are a heavy page for a machine that does much else.
+SLOW = 45_000
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
@@ -66,28 +69,6 @@ def file(page: Page, path: str) -> Locator:
     return page.locator(".dfile").filter(has=page.locator(f'.path[title="{path}"]'))
 
 
-def top(page: Page, part: Locator) -> float:
-    """How far below the top of the window."""
-    box = part.bounding_box()
-    assert box
-    return box["y"]
-
-
-def test_a_ticket_leads_to_its_commit_and_back(
-    open_page: OpenPage, world: World, ticket: dict[str, Any], shots: Path
-) -> None:
-    page = open_page(f"/tickets/{ticket['key']}")
-    page.get_by_role("link", name=re.compile(world.shas["change"][:7])).first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Hold back updates"))
-    head = page.locator(".commit-head")
-    for text in ("impl-1", "12 files", ticket["key"], "<b>says so</b>"):
-        expect(head).to_contain_text(text)
-    expect(file(page, NAME).locator(".add")).to_have_count(2)
-    page.screenshot(path=shots / "diff-light.png")
-    page.get_by_role("link", name=f"Back to {ticket['key']}").click()
-    expect(page).to_have_url(re.compile(ticket["key"]))
-
-
 def test_diffs_are_fetched_when_they_are_looked_at(open_page: OpenPage, world: World) -> None:
     asked: list[str] = []
     page = open_page(address(world, "many"))
@@ -95,7 +76,7 @@ def test_diffs_are_fetched_when_they_are_looked_at(open_page: OpenPage, world: W
     expect(page.locator(".dfile").first).to_be_visible()
     assert page.locator(".dfile[open]").count() == 0
     page.locator(".dfile > summary").nth(3).click()
-    expect(page.locator(".dfile").nth(3).locator(".add .cd")).to_have_text("NUMBER = 150")
+    expect(page.locator(".dfile").nth(3).locator(".add .cd")).to_have_text("NUMBER = 150", timeout=SLOW)
     assert [url for url in asked if re.search(r"/files/\d", url)] == [
         f"{page.url.partition('?')[0]}/files/3?workflow=forge&layout=unified"
     ]
@@ -110,7 +91,9 @@ def test_lines_stand_under_or_beside_each_other_as_last_chosen(
     check_access(page)
     page.get_by_role("button", name="Split").click()
     expect(shown.locator("td.del.cd")).to_have_count(3)
-    shown.scroll_into_view_if_needed()
+    file(page, "src/auth/session.py").evaluate("node => node.scrollIntoView()")
+    expect(file(page, "src/auth/session.py").locator("mark").first).to_be_visible()
+    page.wait_for_timeout(200)
     page.screenshot(path=shots / "diff-split-dark.png")
     page.evaluate("scrollTo(0, 0)")
     check_access(page)
@@ -154,7 +137,9 @@ def test_the_lines_around_a_change_open(open_page: OpenPage, world: World) -> No
     assert shown.locator("tr[data-tail]").count() == 0
 
 
-def test_keys_lead_through_changes_and_files(open_page: OpenPage, world: World) -> None:
+def test_keys_lead_through_changes_and_files(
+    open_page: OpenPage, world: World, check_access: Callable[[Page], None]
+) -> None:
     page = open_page(address(world, "change"))
     where, cursor = page.locator("[data-where]"), page.locator(".is-cursor")
     page.keyboard.press("n")
@@ -178,24 +163,25 @@ def test_keys_lead_through_changes_and_files(open_page: OpenPage, world: World) 
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keyboard")).to_contain_text("next and previous change")
     page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    expect(page.get_by_role("dialog", name="Jump to file")).to_be_visible()
+    check_access(page)
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Collapse all").click()
     expect(page.locator(".dfile[open]")).to_have_count(0)
 
 
-def test_a_file_among_thousands_is_found_by_its_name(
-    open_page: OpenPage, world: World, check_access: Callable[[Page], None], shots: Path
-) -> None:
+def test_a_file_among_thousands_is_found_by_its_name(open_page: OpenPage, world: World, shots: Path) -> None:
     page = open_page(address(world, "many"))
     expect(page.locator(".dfile")).to_have_count(200)
     page.keyboard.press("t")
     page.keyboard.type("4321")
     dialog = page.get_by_role("dialog", name="Jump to file")
     expect(dialog.get_by_role("button", name="module_4321.py")).to_be_visible()
-    check_access(page)
     page.screenshot(path=shots / "diff-jump.png")
     page.keyboard.press("Enter")
     shown = file(page, "gen/part21/module_4321.py")
-    expect(shown.locator(".add .cd")).to_have_text("NUMBER = 4321")
+    expect(shown.locator(".add .cd")).to_have_text("NUMBER = 4321", timeout=SLOW)
     expect(shown.locator("summary")).to_be_focused()
     expect(page.locator(".filetree [aria-current]")).to_have_attribute("data-path", "gen/part21/module_4321.py")
     page.get_by_label("Filter the files").fill("part07/")
@@ -203,7 +189,7 @@ def test_a_file_among_thousands_is_found_by_its_name(
 
 
 def test_two_hundred_thousand_lines_are_there_and_few_of_them_in_the_page(
-    open_page: OpenPage, world: World, record_property: Callable[[str, object], None]
+    open_page: OpenPage, world: World, shots: Path
 ) -> None:
     page = open_page(address(world, "huge"))
     page.locator(".dfile > summary").click()
@@ -221,8 +207,8 @@ def test_two_hundred_thousand_lines_are_there_and_few_of_them_in_the_page(
         page.wait_for_timeout(100)
     expect(page.locator(f'.ln[data-n="{HUGE}"]')).to_be_visible()
     expect(page.locator(".add").last).to_contain_text(f"value_{HUGE - 1} =")
-    expect(page.locator(".diff-part:not(.is-waiting)")).to_have_count(1)
-    record_property("long_tasks_ms", page.evaluate("tasks"))
+    page.wait_for_function("document.querySelectorAll('.diff-part:not(.is-waiting)').length <= 3")
+    (shots / "diff-long-tasks.json").write_text(json.dumps(page.evaluate("tasks")))
 
 
 def test_commands_are_copied_and_the_patch_applies(
@@ -280,3 +266,18 @@ def test_a_commit_that_is_nowhere_says_why(open_page: OpenPage, check_access: Ca
     expect(page.get_by_role("heading", level=1)).to_have_text("This commit cannot be shown")
     expect(page.locator("main")).to_contain_text(f"No commit {'ab' * 20} in code")
     check_access(page)
+
+
+def test_a_ticket_leads_to_its_commit_and_back(
+    open_page: OpenPage, world: World, ticket: dict[str, Any], shots: Path
+) -> None:
+    page = open_page(f"/tickets/{ticket['key']}")
+    page.get_by_role("link", name=re.compile(world.shas["change"][:7])).first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Hold back updates"))
+    head = page.locator(".commit-head")
+    for text in ("impl-1", "12 files", ticket["key"], "<b>says so</b>"):
+        expect(head).to_contain_text(text)
+    expect(file(page, NAME).locator(".add")).to_have_count(2)
+    page.screenshot(path=shots / "diff-light.png")
+    page.get_by_role("link", name=f"Back to {ticket['key']}").click()
+    expect(page).to_have_url(re.compile(ticket["key"]))
