@@ -13,7 +13,7 @@ function parsed(html) {
 }
 
 export class Files {
-  #wanted = new Map(); // node → what fetches it; the last to come near goes first
+  #wanted = new Map(); // node → what fetches it; the nearest goes first
   #running = 0;
   #opened = null; // what "open all" and "collapse all" said last
 
@@ -110,7 +110,8 @@ export class Files {
 
   async #next() {
     while (this.#running < AT_ONCE && this.#wanted.size) {
-      const [node, fill] = [...this.#wanted].at(-1);
+      const away = ([one]) => Math.abs(one.getBoundingClientRect().top - innerHeight / 4);
+      const [node, fill] = [...this.#wanted].reduce((nearest, one) => (away(one) < away(nearest) ? one : nearest));
       this.#wanted.delete(node);
       this.#running += 1;
       Promise.resolve(fill()).finally(() => { this.#running -= 1; this.#next(); });
