@@ -45,6 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(lambda: shutil.rmtree(DATA_DIR, ignore_errors=True))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A name for long texts: they would become part of the environment of all that a test starts."""
+    return f"{argname} of {len(val)}" if isinstance(val, (str, bytes)) and len(val) > 100 else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the other database is meant for, and pages where there is no browser."""
     unfit = "sqlite_only" if connection.vendor == "postgresql" else "postgres_only"

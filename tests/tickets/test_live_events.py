@@ -50,7 +50,7 @@ def other(site: Installation) -> Iterator[OtherProcess]:
 def workflow(request: pytest.FixtureRequest, other: OtherProcess) -> str:
     """A workflow for this test alone."""
     name: str = request.node.name
-    workflow_id = "".join(c if c.isalnum() else "-" for c in name)[-80:]
+    workflow_id = "".join(c if c.isalnum() else "-" for c in name)[-80:].lstrip("-")
     other.workflow(workflow_id)
     return workflow_id
 
