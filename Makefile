@@ -5,7 +5,7 @@
 MAKEFLAGS += --no-print-directory
 
 bin := .venv/bin
-pytest := $(bin)/python -m pytest -n auto --dist loadgroup
+pytest := $(bin)/python -m pytest -n auto --dist loadgroup -rR
 lock := $(bin)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
 

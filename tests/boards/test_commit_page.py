@@ -211,7 +211,10 @@ def test_a_long_diff_comes_in_pages_and_a_long_line_is_cut(code: Scratch, browse
     code.write("long.txt", "".join(f"{number}\n" for number in range(2500)) + "x" * 10_000 + "\n")
     sha = code.commit()
     first = diff(browser, sha)
-    assert re.findall(r'data-page="(\d+)" data-lines="(\d+)"', first) == [*((str(page), "250") for page in range(10)), ("10", "2")]
+    assert re.findall(r'data-page="(\d+)" data-lines="(\d+)"', first) == [
+        *((str(page), "250") for page in range(10)),
+        ("10", "2"),
+    ]
     assert [number for number, _ in rows(first, "add")] == [str(number) for number in range(1, 250)]
     last = diff(browser, sha, page=10)
     assert rows(last, "add")[0] == ("2500", "2499")

@@ -83,7 +83,9 @@ def test_a_member_finds_controls_and_a_viewer_none(workflow: Workflow, agent: Ag
 
 
 def test_only_maintainers_are_offered_a_decision_and_the_leases_of_others(workflow: Workflow) -> None:
-    reviewed = make_workflow("reviewed", board={"columns": COLUMNS, "ticket_types": ["task"], "settings": {"ticket_human_review": True}})
+    reviewed = make_workflow(
+        "reviewed", board={"columns": COLUMNS, "ticket_types": ["task"], "settings": {"ticket_human_review": True}}
+    )
     ticket = make_ticket(make_agent(reviewed))
     member, maintainer = (browser_of(make_person(reviewed, role=role)) for role in ("member", "maintainer"))
     assert 'data-act="approve"' not in html(member, f"/tickets/{ticket.key}")

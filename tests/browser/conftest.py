@@ -25,7 +25,8 @@ FLAGS = (
 )  # fmt: skip
 PASSWORD = "correct-horse-battery"
 # A busy machine is slow, and what must come quickly is measured elsewhere.
-expect.set_options(timeout=15_000)
+PATIENCE = 30_000  # ms
+expect.set_options(timeout=PATIENCE)
 # A violation of the policy is reported to the page itself, whatever the console does with it.
 REPORT = (
     "addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
@@ -138,7 +139,7 @@ def open_page(stopped_site: Site, chromium: Browser) -> Iterator[OpenPage]:
         contexts.append(context)
         context.add_init_script(REPORT)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE)
         if not expect_errors:
             page.on("console", lambda message: _collect(complaints, message))
             page.on("pageerror", lambda error: complaints.append(str(error)))

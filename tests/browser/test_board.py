@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Agent, OpenPage, Site
 
 # One worker: they share a server, which takes longer to start than a test.
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("board")]
+pytestmark = pytest.mark.browser
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # Marks each card's node, so that a test can tell which were replaced.

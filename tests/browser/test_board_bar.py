@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.board_page import STRICT, Operator, card, column, drag, expect_stored, link, placed, wait_until_live
 from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("board")]
+pytestmark = pytest.mark.browser
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

@@ -25,7 +25,7 @@ from tests.browser.board_page import (
 )
 from tests.browser.conftest import Agent, OpenPage, Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("board")]
+pytestmark = pytest.mark.browser
 
 ANNOUNCED = "[data-announcer]"
 

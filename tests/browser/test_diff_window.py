@@ -19,7 +19,7 @@ from tests.browser.diff_world import HUGE, NAME, RTL, World, make_world
 from tests.gitlinks.repositories import ENVIRONMENT
 from tests.server import installation
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("diff"), pytest.mark.usefixtures("ticket")]
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("ticket")]
 
 # Thousands of files are a heavy page for a machine that does much else.
 SLOW = 45_000

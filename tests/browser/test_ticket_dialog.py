@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.board_page import REVIEWED, STRICT, TALKATIVE, Operator, card, link, stored, wait_until_live
 from tests.browser.conftest import Agent, OpenPage, Site
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ticket")]
+pytestmark = pytest.mark.browser
 
 DESCRIPTION = """## Why
 

@@ -13,7 +13,7 @@ from tests.browser.board_page import link, stored, wait_until_live
 from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
 from tests.server import Server
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("ticket")]
+pytestmark = pytest.mark.browser
 
 FIRST = "One line.\n\nTwo lines.\n\nThree lines."
 MINE = "One line, mine.\n\nTwo lines.\n\nThree lines."
