@@ -72,22 +72,16 @@ def run(
     ``settings`` are configuration for this call, ``environment`` variables beside the clean ones. Whoever
     passes on what a client named puts ``--end-of-options`` before it. Raises RepositoryUnreadable and its kinds.
     """
-    with tempfile.TemporaryFile() as complaints:
-        with _started(
-            _command(folder, arguments, settings or {}),
-            given,
-            timeout,
-            {**_environment(folder), **(environment or {})},
-            complaints,
-        ) as process:
-            assert process.stdout is not None
-            output = process.stdout.read(max_output + 1)
+    output = b""
+    try:
+        with stream(
+            folder, *arguments, given=given, timeout=timeout, settings=settings, environment=environment
+        ) as said:
+            output = said.read(max_output + 1)
             if len(output) > max_output:
                 raise TooMuchOutput(f"git said more than {max_output} bytes.")
-            code = process.wait()
-        if code:
-            complaints.seek(0)
-            raise GitFailed(code, output, complaints.read(MAX_COMPLAINT).decode("utf-8", "replace"))
+    except GitFailed as error:
+        raise GitFailed(error.code, output, error.complaint) from None
     return output
 
 
