@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from boards.web import filters, look
+from boards.web.frame import SECTIONS, Section
 from tickets.models import AgentKind, Workflow
 from tickets.rules import Board, Column, TicketType
 
@@ -82,6 +83,18 @@ def board_address(workflow: Workflow, query: str, **changes: str) -> str:
     for name, value in changes.items():
         arranged[name] = value
     return filters.address(workflow.id, filters.kept_query(arranged))
+
+
+@register.simple_tag
+def main_sections() -> list[Section]:
+    """The pages in the navigation bar itself."""
+    return [section for section in SECTIONS if section.is_main]
+
+
+@register.simple_tag
+def more_sections() -> list[Section]:
+    """The pages in the menu at the end of the navigation bar."""
+    return [section for section in SECTIONS if not section.is_main]
 
 
 @register.simple_tag

@@ -13,8 +13,8 @@ from django.shortcuts import render
 
 from boards.web.commit_rows import Layout, context_rows, tables
 from boards.web.commit_tree import counts_html, tree_html
+from boards.web.frame import picker
 from boards.web.pages import fragment, page
-from boards.web.views import picker
 from gitlinks.hunks import PAGE
 from gitlinks.models import TicketCommit
 from gitlinks.schemas import CommitDiff, FileDiff, GetCommitDiff, OneCommit

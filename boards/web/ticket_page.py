@@ -11,10 +11,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from boards.web import markdown
+from boards.web.frame import picker
 from boards.web.pages import fragment, page
 from boards.web.ticket_activity import EVERYTHING, PAGE, SHOWS, Activity, Cursor, Show, compared
 from boards.web.ticket_view import TicketView
-from boards.web.views import picker
 from tickets import ports
 from tickets.access import Actor, actor_for_user, find_ticket, workflow_for
 from tickets.board_source import board_of

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.template.loader import get_template, render_to_string
 
@@ -15,28 +14,24 @@ from boards.web.bar import Bar
 from boards.web.board import PER_COLUMN, BoardView, Count, counts_of, summary_of, with_cards
 from boards.web.cards import Cards, with_heat
 from boards.web.filters import read_arrangement
+from boards.web.frame import frame_of, remembered
 from boards.web.heat import recent_heat
 from boards.web.pages import fragment, page
-from tickets.access import Actor, visible_workflows, workflow_for
+from tickets.access import Actor, workflow_for
 from tickets.board_source import board_of
-from tickets.errors import Invalid, NotFound
-from tickets.models import Workflow
+from tickets.errors import Invalid
 from tickets.rules import Board
 
-LAST_WORKFLOW = f"hephaestus_workflow_{settings.PORT}"
-A_YEAR = 365 * 86_400
 MAX_IDS = 100
-MAX_PICKED = 200
 
 
 @page
-def board_page(request: HttpRequest, actor: Actor) -> HttpResponse:
+def board_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """``/tickets``: the board of ``?workflow=``, else of the one seen last."""
-    workflows = picker(actor)
-    workflow = _chosen(request, actor, workflows)
-    if workflow is None:
-        return render(request, "boards/connect.html", {"actor": actor, "workflows": workflows})
-    board, query = board_of(workflow), request.GET
+    frame = frame_of(request, actor)
+    if frame is None:
+        return _first_run(request, actor)
+    workflow, board, query = frame.workflow, frame.board, request.GET
     leases = open_leases(workflow)
     column, after = query.get("column"), query.get("after")
     view = BoardView(
@@ -47,21 +42,22 @@ def board_page(request: HttpRequest, actor: Actor) -> HttpResponse:
         continued=(column, after) if column and after else None,
     )
     bar = Bar(actor, workflow, board, query)
-    context = {"view": view, "workflow": workflow, "board": board, "workflows": workflows, "bar": bar}
+    context = {"view": view, "workflow": workflow, "board": board, "workflows": frame.workflows, "bar": bar}
     response = HttpResponse(with_cards(render_to_string("boards/board.html", context, request), view.cells))
-    if request.COOKIES.get(LAST_WORKFLOW) != workflow.id:
-        response.set_cookie(LAST_WORKFLOW, workflow.id, max_age=A_YEAR, httponly=True, samesite="Lax")
-    return response
+    return remembered(request, response, workflow)
 
 
 @page
 def connect_page(request: HttpRequest, actor: Actor) -> HttpResponse:
     """How to connect an agent to the workflow."""
-    workflows = picker(actor)
-    workflow = _chosen(request, actor, workflows)
-    board = board_of(workflow) if workflow is not None else None
-    context = {"actor": actor, "workflow": workflow, "board": board, "workflows": workflows}
-    return render(request, "boards/connect.html", context)
+    frame = frame_of(request, actor)
+    if frame is None:
+        return _first_run(request, actor)
+    return frame.render(request, "boards/connect.html", "connect", {"actor": actor, "board": frame.board})
+
+
+def _first_run(request: HttpRequest, actor: Actor) -> HttpResponse:
+    return render(request, "boards/connect.html", {"actor": actor, "workflows": []})
 
 
 @fragment
@@ -127,27 +123,6 @@ def more_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
     html = Cards(workflow, board, leases, sort).all_html(found.cards)
     return JsonResponse({"html": html.decode(), "next": found.next_cursor})
-
-
-def picker(actor: Actor) -> list[Workflow]:
-    """The workflows to choose from, by name. One query."""
-    rows = visible_workflows(actor).order_by("name", "id").only("id", "name", "key_prefix")
-    return list(rows[:MAX_PICKED])
-
-
-def _chosen(request: HttpRequest, actor: Actor, workflows: list[Workflow]) -> Workflow | None:
-    """The workflow to show; None where there is none. Raises NotFound for one that is asked for by name."""
-    if asked := request.GET.get("workflow"):
-        return workflow_for(actor, asked)
-    if not workflows:
-        return None
-    for workflow_id in (request.COOKIES.get(LAST_WORKFLOW), workflows[0].id):
-        try:
-            if workflow_id:
-                return workflow_for(actor, workflow_id)
-        except NotFound:
-            continue  # the last one may be gone, or no longer theirs
-    return None
 
 
 def _since(request: HttpRequest) -> int | None:
