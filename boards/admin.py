@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from boards.models import BoardConfig, SavedView
+from boards.models import BoardConfig, BoardRevision, SavedView
 from tickets.admin.base import ReadOnlyAdmin
 
 
@@ -14,6 +14,15 @@ class BoardConfigAdmin(ReadOnlyAdmin):
     list_related = ("workflow",)
     search_fields = ("name", "workflow__id", "workflow__name")
     ordering = ("workflow__name", "id")
+
+
+@admin.register(BoardRevision)
+class BoardRevisionAdmin(ReadOnlyAdmin):
+    list_display = ("workflow", "version", "changed_at", "agent", "via_agent", "event_seq")
+    list_related = ("workflow", "agent", "via_agent")
+    list_defer = ("board",)
+    search_fields = ("=workflow__id", "=agent__id")
+    ordering = ("-id",)
 
 
 @admin.register(SavedView)

@@ -1,4 +1,4 @@
-"""The stored configuration of a board."""
+"""The stored configuration of a board, its past ones, and saved views."""
 
 from __future__ import annotations
 
@@ -34,6 +34,34 @@ class BoardConfig(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BoardRevision(models.Model):
+    """A board as one change left it: in force from ``changed_at`` until the next revision. Written once.
+
+    ``board`` is ``rules.Board.as_json()``; the change before it is the revision of the version before.
+    ``event_seq`` numbers the change's ``board_updated`` event; 0 is the workflow's creation, which has none.
+    ``moved_tickets``: column that went → column that took its tickets.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="board_revisions", db_index=False)
+    version = models.PositiveIntegerField()
+    event_seq = models.PositiveBigIntegerField(default=0)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
+    via_agent = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    changed_at = models.DateTimeField(default=timezone.now)
+    board = models.JSONField()
+    moved_tickets = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        db_table = "board_revisions"
+        constraints = (models.UniqueConstraint(fields=("workflow", "version"), name="board_revisions_version_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.version}"
 
 
 class SavedView(models.Model):

@@ -6,10 +6,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from django.utils import timezone
 from pydantic import ValidationError
 
-from boards.models import BoardConfig
+from boards.models import BoardConfig, BoardRevision
 from boards.schemas import (
     BoardAnswer,
     BoardChecked,
@@ -41,7 +40,8 @@ def workflow_create_with_board(*, actor: Actor, request: CreateWorkflow) -> Work
     board = read_board(request.board) if request.board is not None else default_board(request.name)
     with write_transaction():
         workflow = workflow_create(actor=actor, request=request)
-        BoardConfig.objects.create(id=new_id("board"), workflow=workflow, **board.as_json())
+        config = BoardConfig.objects.create(id=new_id("board"), workflow=workflow, **board.as_json())
+        _keep_revision(config, actor, changed_at=workflow.created_at)
         workflow.board_revision = new_revision()
         workflow.save(update_fields=["board_revision"])
     return WorkflowAnswer(message=f"Workflow {workflow.id} created.", workflow=workflow_detail(workflow))
@@ -90,10 +90,11 @@ def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:
             for name, value in board.as_json().items():
                 setattr(config, name, value)
             config.version += 1
-            config.updated_at = timezone.now()
+            config.updated_at = unit.now
             config.save()
             unit.workflow.board_revision = new_revision()
             unit.emit("board_updated", version=config.version, name=board.name)
+            _keep_revision(config, actor, changed_at=unit.now, event_seq=unit.workflow.event_seq, moved_tickets=moves)
             _move_tickets(unit, moves)
     return BoardAnswer(message="Board saved.", board_config=board_detail(unit.workflow))
 
@@ -114,6 +115,17 @@ def read_board(data: Mapping[str, Any]) -> Board:
         return parse_board(data)
     except ValidationError as error:
         raise explain(error, Board) from None
+
+
+def _keep_revision(config: BoardConfig, actor: Actor, **facts: Any) -> None:
+    BoardRevision.objects.create(
+        workflow_id=config.workflow_id,
+        version=config.version,
+        agent_id=actor.agent_id,
+        via_agent_id=actor.via_agent_id,
+        board={name: getattr(config, name) for name in FIELDS},
+        **facts,
+    )
 
 
 def _check_types(unit: Unit, old: Board, new: Board) -> None:
