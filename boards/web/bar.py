@@ -59,9 +59,17 @@ class Bar:
     @property
     def may_write(self) -> bool:
         """Whether the person may change tickets; the operations decide, this only spares vain offers."""
+        return self._has(Role.MEMBER)
+
+    @property
+    def may_maintain(self) -> bool:
+        """Whether the person may end the leases of others, too."""
+        return self._has(Role.MAINTAINER)
+
+    def _has(self, least: Role) -> bool:
         role = next((row.role for row in self.members if row.id == self._actor.agent_id), None)
-        writes = self._actor.is_superuser or (role is not None and role != Role.VIEWER)
-        return writes and self.workflow.is_active and self.workflow.ticket_tracking_enabled
+        has = self._actor.is_superuser or (role is not None and Role(role).level >= least.level)
+        return has and self.workflow.is_active and self.workflow.ticket_tracking_enabled
 
     @property
     def chips(self) -> list[filters.Chip]:
@@ -95,7 +103,7 @@ class Bar:
 
     @property
     def script_data(self) -> SafeString:
-        rest = (self._people, self._actor.agent_id, self.may_write)
+        rest = (self._people, self._actor.agent_id, self.may_write, self.may_maintain)
         return self._kept("data", rest, lambda: SafeString(json_script(self.for_script, "board-data")))
 
     @property
@@ -161,6 +169,7 @@ class Bar:
             "workflow": self.workflow.id,
             "me": self._actor.agent_id,
             "writes": self.may_write,
+            "maintains": self.may_maintain,
             "query": self.query,
             "sort": self.sort,
             "lanes": self.lanes,

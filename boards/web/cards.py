@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.template.loader import get_template
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from boards.selectors.columns import MAX_CARDS, Card, Sort, cards_of, cursor_of
@@ -33,6 +34,13 @@ class CardView:
     lease_age: str
     done_age: str
     estimate: str
+
+    @property
+    def heartbeat(self) -> SafeString:
+        """The age of the last heartbeat, which the page keeps current."""
+        assert self.lease is not None
+        moment = self.lease.heartbeat_at.isoformat(timespec="seconds")
+        return format_html('<time datetime="{}" data-age>{}</time>', moment, self.lease_age)
 
     @property
     def tags(self) -> list[str]:

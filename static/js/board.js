@@ -309,11 +309,12 @@ watchColumns();
 // ── heartbeats make no event: agents' states are asked for now and then, where there are any ──
 
 setInterval(async () => {
-  const leased = [...board.element.querySelectorAll("[data-lease]")].slice(0, MAX_IDS);
-  if (document.hidden || lostAt || fetching || !leased.length) return;
-  const ids = leased.map((card) => card.dataset.ticketId).join(",");
-  const answer = await get(board.address("cards", { ids })).catch(() => null);
-  if (answer) board.refresh(answer);
+  const ids = [...board.element.querySelectorAll("[data-lease]")].map((card) => card.dataset.ticketId);
+  while (ids.length && !(document.hidden || lostAt || fetching)) {
+    const answer = await get(board.address("cards", { ids: ids.splice(0, MAX_IDS).join(",") })).catch(() => null);
+    if (!answer) return;
+    board.refresh(answer);
+  }
 }, AGENTS_EVERY);
 
 setInterval(paint, 1000);

@@ -15,6 +15,7 @@ export class CardMenu {
     board.element.addEventListener("click", ({ target }) => {
       const opener = target.closest(".card-menu");
       if (opener) this.open(opener.closest(".card"));
+      if (target.closest("[data-release]")) this.#release(target.closest(".card"));
     });
   }
 
@@ -38,7 +39,7 @@ export class CardMenu {
           { word: "Reject…", glyph: "ban", run: () => this.reject(card) },
         );
       }
-      if (card.querySelector(".note-stale")) lines.push({ word: "Release", glyph: "undo", run: () => this.#do(card, "Not released.", "tickets/release", {}, "released") });
+      if (this.board.rules.maintains && card.querySelector(".note-stale")) lines.push({ word: "Release", glyph: "undo", run: () => this.#release(card) });
       if (!final) lines.push({ word: "Resolve…", glyph: "check", keys: "R", run: () => this.resolve(card) });
       lines.push({ word: "Select", glyph: "list", keys: "X", run: () => this.#back(card, this.select(card)) });
     }
@@ -124,6 +125,9 @@ export class CardMenu {
     this.board.focus(card.dataset.ticketId);
     return result;
   }
+
+  // Nobody hears from its agent: the ticket is free for others.
+  #release(card) { this.#do(card, "Not released.", "tickets/release", {}, "released"); }
 
   async #do(card, fault, path, body, said) {
     const id = card.dataset.ticketId;

@@ -133,13 +133,15 @@ export class Board {
       else complete = this.place(id, next) && complete;
     }
     for (const head of answer.columns) this.count(head);
-    for (const name of ["summary", "fleet"]) {
-      const old = document.querySelector(`[data-${name}]`);
-      const fresh = parse(answer[name]).firstElementChild;
-      if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh);
-    }
+    for (const name of ["summary", "fleet"]) this.#swap(name, answer[name]);
     if (answer.columns.some((head) => head.total)) document.querySelector("[data-nothing]")?.remove();
     return complete;
+  }
+
+  #swap(name, html) {
+    const old = document.querySelector(`[data-${name}]`);
+    const fresh = parse(html).firstElementChild;
+    if (old && fresh && !old.isEqualNode(fresh)) old.replaceWith(fresh);
   }
 
   place(id, { column, lane, html }) {
@@ -173,15 +175,19 @@ export class Board {
     return true;
   }
 
-  // Replaces a card only where it says something else than before; for what changes without an event.
+  // Who is at work on a card, and what it says of a lost one: that changes without an event. The rest of it stays.
   refresh(answer) {
     for (const { id, html } of answer.cards) {
       const old = this.card(id);
       const fresh = parse(html).querySelector("li");
-      if (!old || old.classList.contains("is-warm") || old.isEqualNode(fresh)) continue;
-      if (old.contains(document.activeElement) || this.#holds.has(id) || old.querySelector(".card-refusal")) continue;
-      old.replaceWith(fresh);
+      if (!old || old.dataset.version !== fresh.dataset.version) continue; // its event brings the rest
+      const [foot, note] = [".card-foot > .agent", ".note-stale"].map((part) => [old.querySelector(part), fresh.querySelector(part)]);
+      if (foot[0] && foot[1] && !foot[0].isEqualNode(foot[1])) foot[0].replaceWith(foot[1]);
+      if (!note[0] && note[1]) (old.querySelector(":scope > .tags") ?? old.querySelector(".card-foot")).before(note[1]);
+      else if (note[0] && !note[1] && !note[0].contains(document.activeElement)) note[0].remove();
+      old.toggleAttribute("data-lease", fresh.hasAttribute("data-lease"));
     }
+    this.#swap("fleet", answer.fleet);
   }
 
   append(list, html, next) {

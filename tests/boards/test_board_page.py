@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
@@ -425,3 +427,36 @@ def test_pages_forbid_what_they_do_not_use(browser: Client) -> None:
     assert "default-src 'self'" in policy
     assert "unsafe-inline" not in policy
     assert "no-cache" in browser.get("/tickets").headers["Cache-Control"]
+
+
+# ── agents at work ──
+
+
+def test_a_card_tells_who_is_at_work_and_how_to_free_it_of_a_lost_agent(
+    workflow: Workflow, agent: AgentWithToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticket = make_ticket(agent, title="Left lying")
+    ticket_claim(actor=agent.actor, request=ClaimTicket(ticket_id=ticket.id, lease_seconds=600))
+    start = timezone.now()
+    member, maintainer = (browser_of(make_person(workflow, role=role)) for role in ("member", "maintainer"))
+    shown = card(html(member, "/tickets"), ticket)
+    assert "agent-working" in shown
+    assert re.search(r"<time datetime=\"[^\"]+\" data-age>\ds</time>", shown)
+    assert "data-release" not in shown
+
+    monkeypatch.setattr(timezone, "now", lambda: start + timedelta(minutes=14))
+    page = html(maintainer, "/tickets")
+    shown = card(page, ticket)
+    assert "agent-stale" in shown
+    assert re.search(r"No heartbeat for <time [^>]+>1[34]m</time>\. <button type=\"button\" data-release>Rel", shown)
+    # The card is the same for all; the board says whether the person may.
+    assert "data-maintains" in page
+    assert "data-maintains" not in html(member, "/tickets")
+    answer = maintainer.get("/tickets/cards", {"workflow": "anvil", "ids": ticket.id}).json()
+    assert "No heartbeat" in answer["cards"][0]["html"]
+    assert "agent-stale" in answer["fleet"]
+
+    monkeypatch.setattr(timezone, "now", lambda: start + timedelta(days=2))
+    shown = card(html(maintainer, "/tickets"), ticket)
+    assert "agent-offline" in shown
+    assert "data-release" not in shown

@@ -255,6 +255,21 @@ def test_an_expired_lease_of_another_is_nothing_to_release(world: World, clock: 
     assert ticket.version == version
 
 
+@pytest.mark.parametrize("owner", ["the dead agent", "somebody else"])
+def test_a_maintainer_clears_the_lease_of_a_dead_agent(world: World, clock: Clock, owner: str) -> None:
+    ticket = world.ticket()
+    world.do(TICKET_CLAIM, ticket, lease_seconds=10)
+    if owner == "somebody else":
+        world.do(TICKET_ASSIGN, ticket, assigned_agent_id=world.other.id)
+    clock.wait(10)
+    assert world.do(TICKET_RELEASE, ticket, by=make_agent(world.workflow, role="maintainer")).released
+    claim = Claim.objects.get(ticket=ticket)
+    assert (claim.end_reason, claim.ended_at) == ("expired", claim.expires_at)
+    kept = None if owner == "the dead agent" else world.other.id
+    assert (ticket.lease_agent_id, ticket.assigned_agent_id) == (None, kept)
+    assert next_key(world, by=world.other) == ticket.key
+
+
 @pytest.mark.parametrize("why", ["blocked", "pending", "resolved", "assigned"])
 def test_what_nobody_may_work_on_is_not_claimed(world: World, why: str) -> None:
     fields: dict[str, dict[str, Any]] = {

@@ -94,22 +94,29 @@ def ticket_heartbeat(*, actor: Actor, request: HeartbeatTicket) -> TicketClaimed
 def ticket_release(*, actor: Actor, request: ReleaseTicket) -> TicketReleased:
     """Give a lease back; where there is none nothing changes. A maintainer may end another's.
 
-    The assignment stays. Raises Forbidden, LeaseLost.
+    The assignment stays, but where another's lease has run out: its holder has let go of the ticket too, and
+    assigned to it nobody else could take it up. Raises Forbidden, LeaseLost.
     """
     with open_ticket(
         actor, request.ticket_id, expected_version=request.expected_version, fencing_token=request.fencing_token
     ) as (unit, ticket):
-        # An expired lease is none: who held it last is nobody's concern but its own.
-        holder = ticket.lease_agent_id if _is_live(unit, ticket) or ticket.lease_agent_id == actor.agent_id else None
+        holder, is_live = ticket.lease_agent_id, _is_live(unit, ticket)
         if holder is not None and holder != actor.agent_id:
             try:
                 workflow_for(actor, unit.workflow.id, Role.MAINTAINER)
             except Forbidden:
-                raise Forbidden(f"{holder!r} holds {ticket.key}; only a maintainer can end another's lease.") from None
+                if is_live:
+                    raise Forbidden(
+                        f"{holder!r} holds {ticket.key}; only a maintainer can end another's lease."
+                    ) from None
+                # An expired lease is none: who held it last is nobody's concern but its own and a maintainer's.
+                holder = None
         comment = (request.comment or "").strip()
         if holder is not None and comment:
             unit.comment(ticket, comment, "general", mentions=find_mentions(actor, unit.workflow.id, comment))
         released = holder is not None and lifecycle.end_claim(unit, ticket, ClaimEnd.RELEASED)
+        if released and not is_live and holder != actor.agent_id and ticket.assigned_agent_id == holder:
+            assignee_set(unit, ticket, None)
     return TicketReleased(
         message=f"{ticket.key} is free." if released else f"{ticket.key} was not held.",
         ticket_id=ticket.id,
