@@ -143,8 +143,10 @@ def _tickets(workflow: Workflow, words: str) -> list[dict[str, Any]]:
         if words.isascii() and words.isdigit() and len(words) < 9:
             fits |= Q(number=int(words))
         rows = rows.filter(fits)
-    found = rows.order_by("-updated_at", "-number").values("key", "title", "is_resolved")[:MAX_NAMES]
-    return [{"id": row["key"], "name": row["title"], "done": row["is_resolved"]} for row in found]
+    shown = ("key", "title", "is_resolved", "ticket_type", "status")
+    found = rows.order_by("-updated_at", "-number").values_list(*shown)[:MAX_NAMES]
+    names = ("id", "name", "done", "type", "status")
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _agents(workflow: Workflow, words: str) -> list[dict[str, Any]]:

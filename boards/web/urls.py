@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from boards.web.accounts import choose_theme, sign_in, sign_out
 from boards.web.commit_page import commit_file, commit_files, commit_lines, commit_page
+from boards.web.new_ticket import alike, choices, new_ticket_page
 from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
 from boards.web.views import changed_cards, connect_page, more_cards
 
@@ -22,7 +23,10 @@ web_urls = [
     path("commits/<str:commit_sha>/files/<int:index>/lines", commit_lines, name="commit-lines"),
     path("tickets/cards", changed_cards, name="changed-cards"),
     path("tickets/column", more_cards, name="more-cards"),
+    path("tickets/choices", choices, name="choices"),
     path("tickets/names", names, name="names"),
+    path("tickets/new", new_ticket_page, name="new-ticket"),
+    path("tickets/new/alike", alike, name="new-ticket-alike"),
     path("tickets/preview", preview, name="preview"),
     path("tickets/<str:ticket_id>/sheet", ticket_sheet, name="ticket-sheet"),
     path("tickets/<str:ticket_id>/activity", ticket_activity, name="ticket-activity"),
