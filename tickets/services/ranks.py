@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractional_indexing import generate_key_between, generate_n_keys_between
 
 from tickets.errors import Invalid
-from tickets.models import Ticket
+from tickets.models import Ticket, TicketHistory
 from tickets.statements import run_all
 from tickets.unit import Unit
 
@@ -39,7 +39,7 @@ def rank_beside(unit: Unit, ticket: Ticket, status: str, *, before: str | None =
         raise Invalid("after_ticket_id must stand above before_ticket_id.", field="after_ticket_id")
     rank: str = generate_key_between(upper, lower)
     if len(rank) > RESPREAD_LENGTH:
-        _respread(unit.workflow.id, status)
+        _respread(unit, status)
         return rank_beside(unit, ticket, status, before=before, after=after)
     return rank
 
@@ -52,9 +52,30 @@ def _neighbour(unit: Unit, ticket: Ticket, status: str, reference: str, field: s
     return Ticket.objects.values_list("rank", flat=True).get(pk=other.pk)
 
 
-def _respread(workflow_id: str, status: str) -> None:
-    """Give a column short, even keys again. The order stays, so neither history nor events tell of it."""
-    tickets = list(Ticket.objects.filter(workflow_id=workflow_id, status=status).order_by("rank", "id").only("id"))
+def _respread(unit: Unit, status: str) -> None:
+    """Give a column short, even keys again.
+
+    The order stays, so no event tells of it and no ticket gets a version; but later keys compare only with the new
+    ones, so history keeps those (``metadata.respread``), for the order of then to be known.
+    """
+    column = Ticket.objects.filter(workflow_id=unit.workflow.id, status=status).order_by("rank", "number")
+    tickets = list(column.only("id", "rank"))
+    kept = []
     for ticket, rank in zip(tickets, generate_n_keys_between(None, None, len(tickets)), strict=True):
+        kept.append(
+            TicketHistory(
+                ticket_id=ticket.id,
+                workflow_id=unit.workflow.id,
+                agent_id=unit.actor.agent_id,
+                via_agent_id=unit.actor.via_agent_id,
+                change_type="field_updated",
+                field_name="rank",
+                old_value=ticket.rank,
+                new_value=rank,
+                metadata={"respread": True},
+                changed_at=unit.now,
+            )
+        )
         ticket.rank = rank
     Ticket.objects.bulk_update(tickets, ["rank"], batch_size=500)
+    TicketHistory.objects.bulk_create(kept, batch_size=500)

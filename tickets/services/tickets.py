@@ -138,7 +138,9 @@ def create_in_unit(
     lifecycle.start_period(unit, ticket)
     if not alone:
         unit.writes.run()
-    unit.record(ticket, "created", new=snapshot(ticket), description=f"Created {ticket.key}")
+    # The rank is the column's matter rather than a value of the ticket's: it stands where moves have it, too.
+    place = {"rank": ticket.rank}
+    unit.record(ticket, "created", new=snapshot(ticket), description=f"Created {ticket.key}", metadata=place)
     unit.emit("ticket_created", ticket, **_card(ticket))
     _after_create(unit, ticket, fields)
     index = ports.ticket_index()
