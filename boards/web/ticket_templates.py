@@ -41,7 +41,10 @@ OUTLINES = (
     Outline(
         "spike",
         "Spike",
-        "## The question\n\n\n## What is known\n\n\n## What to try\n\n- \n\n## Ends\n\nAfter (time), with (a decision, a note):\n\n",
+        "## The question\n\n\n"
+        "## What is known\n\n\n"
+        "## What to try\n\n- \n\n"
+        "## Ends\n\nAfter (time), with (a decision, a note):\n\n",
     ),
 )
 _BY_TYPE = {outline.id: outline for outline in OUTLINES}

@@ -3,6 +3,7 @@
 import "../vendor/markdown-toolbar-element-2.2.3/markdown-toolbar.js";
 import "../vendor/text-expander-element-2.9.4/text-expander.js";
 import { button, csrf, element, icon, newKey, openSignIn } from "./actions.js";
+import { found } from "./found.js";
 
 const TOOLS = [
   ["md-bold", "bold", "Bold"], ["md-italic", "italic", "Italic"], ["md-code", "code", "Code"],
@@ -165,15 +166,5 @@ export class Editor {
         element("li", { class: "menu-item", role: "option", id: `${this.id}-${place}`, "data-value": row.id },
           element("span", { class: "key" }, row.id), element("span", { class: "clip", dir: "auto" }, row.name === row.id ? "" : row.name)))),
     })));
-  }
-}
-
-// Tickets or agents of a workflow that fit what was typed; none where the server does not answer.
-export async function found(workflow, kind, text) {
-  try {
-    const answer = await fetch(`/tickets/names?${new URLSearchParams({ workflow, kind, q: text })}`, { headers: { Accept: "application/json" } });
-    return answer.ok ? (await answer.json()).found : [];
-  } catch {
-    return [];
   }
 }

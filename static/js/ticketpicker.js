@@ -1,7 +1,7 @@
 // A field that finds tickets as one types: a combobox whose list the server fills.
 
 import { button, element, icon, later } from "./actions.js";
-import { found } from "./ticketeditor.js";
+import { found } from "./found.js";
 
 let count = 0;
 
