@@ -27,8 +27,8 @@ class BoardRevisionAdmin(ReadOnlyAdmin):
 
 @admin.register(SavedView)
 class SavedViewAdmin(ReadOnlyAdmin):
-    list_display = ("name", "workflow", "owner_agent", "is_shared", "query", "updated_at")
+    list_display = ("name", "kind", "workflow", "owner_agent", "is_shared", "query", "updated_at")
     list_related = ("workflow", "owner_agent")
-    list_filter = ("is_shared",)
+    list_filter = ("kind", "is_shared")
     search_fields = ("name", "workflow__id", "owner_agent__id")
     ordering = ("workflow__id", "name", "id")

@@ -65,11 +65,15 @@ class BoardRevision(models.Model):
 
 
 class SavedView(models.Model):
-    """A board's arrangement under a name: filters, order and lanes, as the query of the page's address."""
+    """What a page of a workflow shows, under a name: the query of that page's address.
+
+    ``kind`` names the page: ``board`` (filters, order and lanes) or ``search``; a query means something else to each.
+    """
 
     id = models.CharField(primary_key=True, max_length=60)
     workflow = models.ForeignKey(Workflow, on_delete=models.PROTECT, related_name="saved_views", db_index=False)
     owner_agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="saved_views", db_index=False)
+    kind = models.CharField(max_length=10, default="board")
     name = models.CharField(max_length=60)
     query = models.CharField(max_length=2000, blank=True)
     is_shared = models.BooleanField(default=False)
@@ -79,7 +83,7 @@ class SavedView(models.Model):
     class Meta:
         db_table = "saved_views"
         constraints = (
-            models.UniqueConstraint(fields=("workflow", "owner_agent", "name"), name="saved_views_name_once"),
+            models.UniqueConstraint(fields=("workflow", "owner_agent", "kind", "name"), name="saved_views_name_once"),
         )
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -105,14 +105,18 @@ class StatisticsAnswer(Answer):
     stats: TicketStats
 
 
+ViewKind = Literal["board", "search"]
+
+
 class ListViews(Request):
-    """The saved views of a workflow's board: your own, and those that others share."""
+    """The saved views of a workflow's board, or its saved searches: your own, and those that others share."""
 
     workflow_id: str = Field(min_length=1, max_length=100)
+    kind: ViewKind = Field(default="board", description="board (default), search")
 
 
 class ViewDetail(BaseModel):
-    """``query`` is what follows ``/tickets?workflow=…&`` in the board's address."""
+    """``query`` is what follows ``?workflow=…&`` in the address of the kind's page: ``/tickets`` or ``/search``."""
 
     view_id: str
     name: str
@@ -120,6 +124,7 @@ class ViewDetail(BaseModel):
     is_shared: bool
     owner_agent_id: str
     owner_name: str
+    kind: ViewKind = "board"
 
 
 class ViewList(Answer):
@@ -127,12 +132,13 @@ class ViewList(Answer):
 
 
 class SaveView(WriteRequest):
-    """Keep an arrangement of the board under a name; a view of yours by that name is replaced."""
+    """Keep an arrangement of the board, or a search, under a name; one of yours by that name is replaced."""
 
     workflow_id: str = Field(min_length=1, max_length=100)
     name: Annotated[str, trimmed(1, 60)]
     query: str = Field(default="", max_length=2000, description="Such as type=bug&priority=high&sort=updated.")
     is_shared: bool = Field(default=False, description="true: all who may read the workflow see it.")
+    kind: ViewKind = Field(default="board", description="board (default), search: what the query arranges.")
 
 
 class ViewAnswer(Answer):
@@ -140,7 +146,7 @@ class ViewAnswer(Answer):
 
 
 class DeleteView(WriteRequest):
-    """Forget a saved view of yours."""
+    """Forget a saved view or search of yours."""
 
     view_id: str = Field(min_length=1, max_length=60)
 

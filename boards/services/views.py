@@ -1,4 +1,4 @@
-"""Save and forget views of boards."""
+"""Save and forget views of boards and searches."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl, urlencode
 from django.utils import timezone
 
 from boards.models import SavedView
-from boards.schemas import DeleteView, SaveView, ViewAnswer, ViewDeleted
+from boards.schemas import DeleteView, SaveView, ViewAnswer, ViewDeleted, ViewKind
 from boards.selectors.arranged import ADDRESS
+from boards.selectors.searched import SEARCH_ADDRESS
 from boards.selectors.views import view_detail
 from tickets.access import Actor, workflow_for
 from tickets.errors import Invalid, unknown_field
@@ -17,19 +18,26 @@ from tickets.unit import write_transaction
 
 MAX_VIEWS = 100
 MAX_QUERY = 2000
+ADDRESSES: dict[ViewKind, tuple[str, ...]] = {"board": ADDRESS, "search": SEARCH_ADDRESS}
 
 
 def view_save(*, actor: Actor, request: SaveView) -> ViewAnswer:
-    """Keep a view. Raises Invalid for a query that is none of the board's, and beyond 100 views."""
+    """Keep a view. Raises Invalid for a query that is none of the page's, and beyond 100 views of a kind."""
     workflow = workflow_for(actor, request.workflow_id)
-    query = _checked(request.query)
+    query = _checked(request.query, ADDRESSES[request.kind])
     with write_transaction():
-        own = SavedView.objects.filter(workflow=workflow, owner_agent_id=actor.agent_id)
+        own = SavedView.objects.filter(workflow=workflow, owner_agent_id=actor.agent_id, kind=request.kind)
         view = own.filter(name=request.name).first()
         if view is None:
             if own.count() >= MAX_VIEWS:
                 raise Invalid(f"You keep {MAX_VIEWS} views here already; forget one first.", field="name")
-            view = SavedView(id=new_id("view"), workflow=workflow, owner_agent_id=actor.agent_id, name=request.name)
+            view = SavedView(
+                id=new_id("view"),
+                workflow=workflow,
+                owner_agent_id=actor.agent_id,
+                kind=request.kind,
+                name=request.name,
+            )
         view.query, view.is_shared, view.updated_at = query, request.is_shared, timezone.now()
         view.save()
     return ViewAnswer(message=f"The view {view.name!r} is kept.", view=view_detail(view))
@@ -42,14 +50,14 @@ def view_delete(*, actor: Actor, request: DeleteView) -> ViewDeleted:
     return ViewDeleted(message="The view is forgotten." if gone else "You have no such view.")
 
 
-def _checked(query: str) -> str:
+def _checked(query: str, address: tuple[str, ...]) -> str:
     try:
         pairs = parse_qsl(query.lstrip("?"), keep_blank_values=False, max_num_fields=100)
     except ValueError:
         raise Invalid("query holds more than 100 values.", field="query") from None
     for name, _ in pairs:
-        if name not in ADDRESS:
-            raise unknown_field(name[:60], ADDRESS, what="part of the board's address", field="query")
+        if name not in address:
+            raise unknown_field(name[:60], address, what="part of the page's address", field="query")
     kept = urlencode(pairs)
     if len(kept) > MAX_QUERY:
         raise Invalid(f"query holds more than {MAX_QUERY} characters once encoded.", field="query")
