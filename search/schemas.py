@@ -47,7 +47,7 @@ class SearchResult(TypedDict):
     """A ticket that was found, best first. ``relevance_score`` is between 0 and 1 and compares within one answer.
 
     ``matched_in``: title, description, comments, tags; empty where only the meaning matched. ``preview`` is plain
-    text, ``preview_html`` the same escaped, with the matches in ``<mark>``.
+    text, ``preview_html`` the same escaped, with the matches in ``<mark>``, ``title_html`` the title likewise.
     """
 
     ticket_id: str
@@ -61,6 +61,7 @@ class SearchResult(TypedDict):
     matched_in: list[str]
     preview: str
     preview_html: str
+    title_html: str
     created_at: str
     updated_at: str
     assigned_agent_id: str | None

@@ -48,8 +48,17 @@ def excerpt(marked: Marked) -> tuple[str, str]:
     before = "…" if text[:begin].strip() else ""
     after = "…" if text[finish:].strip() else ""
     plain = "".join(piece for piece, _ in pieces)
-    html = "".join(f"<mark>{escape(piece)}</mark>" if matched else escape(piece) for piece, matched in pieces)
+    html = _as_html(pieces)
     return f"{before}{plain}{after}", f"{before}{html}{after}"
+
+
+def whole(marked: Marked) -> str:
+    """All of the text as HTML with ``<mark>`` alone."""
+    return _as_html(_pieces(marked, 0, len(marked.text)))
+
+
+def _as_html(pieces: Iterable[tuple[str, bool]]) -> str:
+    return "".join(f"<mark>{escape(piece)}</mark>" if matched else escape(piece) for piece, matched in pieces if piece)
 
 
 def _squeezed(pieces: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:

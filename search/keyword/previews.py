@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from search.keyword import marking_postgres, marking_sqlite
-from search.keyword.excerpts import excerpt
+from search.keyword.excerpts import excerpt, whole
 from search.keyword.words import MAX_TERMS, shown_of, terms_of
 
 
@@ -16,12 +16,14 @@ from search.keyword.words import MAX_TERMS, shown_of, terms_of
 class Preview:
     """About 200 characters of a ticket. ``html`` is escaped and has no tag but ``<mark>`` around what matched.
 
-    ``matched_in``: which of title, description, comments, tags hold a word of the query.
+    ``title_html`` is the whole title in the same form. ``matched_in``: which of title, description, comments, tags hold
+    a word of the query.
     """
 
     text: str
     html: str
     matched_in: tuple[str, ...]
+    title_html: str
 
 
 def previews(
@@ -37,4 +39,7 @@ def previews(
     terms = shown_of(terms_of(query, prefix=prefix))[:MAX_TERMS]
     backend = marking_sqlite if connection.vendor == "sqlite" else marking_postgres
     found = backend.mark(terms, ticket_ids, include_comments=include_comments)
-    return {ticket_id: Preview(*excerpt(texts.shown), texts.matched_in) for ticket_id, texts in found.items()}
+    return {
+        ticket_id: Preview(*excerpt(texts.shown), texts.matched_in, whole(texts.title))
+        for ticket_id, texts in found.items()
+    }

@@ -10,11 +10,12 @@ from typing import Any
 
 from django.core.cache import cache
 from django.utils import timezone
+from django.utils.html import escape
 
 from search.errors import StoreDown
 from search.filters import NOBODY, Filters
 from search.fusion import Ranked, pin
-from search.keyword import previews
+from search.keyword import Preview, previews
 from search.models import SearchRecord
 from search.points import newest
 from search.providers import provider
@@ -107,7 +108,7 @@ def _select(actor: Actor, request: SearchTickets) -> Selection:
 def _listed(selection: Selection, request: SearchTickets) -> TicketsFound:
     """What an empty query finds: all that the filters leave, newest change first."""
     rows = selection.page(ROW_FIELDS, ("-updated_at", "-number"), excerpt=True, limit=request.limit, offset=0)
-    results = [_result(row, 0.0, row["description"], "", []) for row in rows]
+    results = [_result(row, 0.0, _unmatched(row)) for row in rows]
     return _answer(request, results, selection.count())
 
 
@@ -170,8 +171,7 @@ def _results(
     shown = previews(query, ids, include_comments=request.include_comments)
     results = []
     for row, score in chosen[:limit]:
-        preview = shown[row["ticket_id"]]
-        results.append(_result(row, score, preview.text, preview.html, list(preview.matched_in)))
+        results.append(_result(row, score, shown[row["ticket_id"]]))
     return results
 
 
@@ -192,7 +192,12 @@ def _passes(filters: Filters, row: TicketRow) -> bool:
     return filters.match({**row, "workflow_id": filters.workflow_id, "tags_folded": folded, "model": ""})  # type: ignore[typeddict-item]  # what filters look at is there
 
 
-def _result(row: TicketRow, score: float, preview: str, html: str, matched_in: list[str]) -> SearchResult:
+def _unmatched(row: TicketRow) -> Preview:
+    """What to show of a ticket where nothing was looked for."""
+    return Preview(row["description"], escape(row["description"]), (), escape(row["title"]))
+
+
+def _result(row: TicketRow, score: float, preview: Preview) -> SearchResult:
     return SearchResult(
         ticket_id=row["ticket_id"],
         key=row["key"],
@@ -202,9 +207,10 @@ def _result(row: TicketRow, score: float, preview: str, html: str, matched_in: l
         priority=row["priority"],
         ticket_type=row["ticket_type"],
         relevance_score=round(score, 4),
-        matched_in=matched_in,
-        preview=preview,
-        preview_html=html,
+        matched_in=list(preview.matched_in),
+        preview=preview.text,
+        preview_html=preview.html,
+        title_html=preview.title_html,
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         assigned_agent_id=row["assigned_agent_id"],

@@ -133,7 +133,7 @@ def test_what_was_found_by_meaning_shows_how_it_begins(agent: AgentWithToken) ->
 
 def test_only_tags_match(agent: AgentWithToken) -> None:
     ticket = make_ticket(agent, description="It begins here, and soon ends.", tags=["walrus"])
-    assert shown("walrus", ticket) == Preview(ticket.description, ticket.description, ("tags",))
+    assert shown("walrus", ticket) == Preview(ticket.description, ticket.description, ("tags",), ticket.title)
 
 
 def test_an_empty_description_gives_way_to_the_title(agent: AgentWithToken) -> None:
@@ -189,7 +189,7 @@ def marked_texts(draw: st.DrawFn) -> Marked:
 @given(marked_texts())
 def test_an_excerpt_is_short_and_marks_nothing_but_matches(marked: Marked) -> None:
     text, markup = excerpt(marked)
-    parsed(Preview(text, markup, ()))
+    parsed(Preview(text, markup, (), ""))
     assert len(text) <= 202
     squeezed = " ".join(marked.text.split())
     inside = text.removeprefix("…").removesuffix("…")

@@ -198,7 +198,8 @@ def test_markup_in_a_ticket_stays_text_in_the_preview(agent: AgentWithToken) -> 
         agent, title="Zebra <script>alert(1)</script>", description="A zebra </mark><img src=x onerror=alert(1)>"
     )
     row = search(agent, "zebra", search_type="keyword")["results"][0]
-    html = row["preview_html"].replace("<mark>", "").replace("</mark>", "")
-    assert "<" not in html
-    assert "<mark>" in row["preview_html"]
+    for html in (row["preview_html"], row["title_html"]):
+        assert "<mark>" in html
+        assert "<" not in html.replace("<mark>", "").replace("</mark>", "")
+    assert row["title_html"] == "<mark>Zebra</mark> &lt;script&gt;alert(1)&lt;/script&gt;"
     assert "<img" in row["preview"]
