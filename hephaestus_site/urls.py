@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from boards.api import urls as boards_api
 from boards.api.statistics_urls import statistics_urls
+from boards.web.attempts import AdminSignInForm
 from boards.web.ticket_page import ticket_page
 from boards.web.urls import web_urls
 from boards.web.views import board_page
@@ -19,6 +20,8 @@ from tickets.api.errors import unknown_address
 from tickets.api.negotiation import page_or_api
 from tickets.api.read_urls import api_read_urls, list_urls, list_view, read_urls, ticket_view
 from tickets.api.tasks import compat_task_urls, task_urls
+
+admin.site.login_form = AdminSignInForm
 
 operation_urls = [
     *boards_api.ticket_urls,

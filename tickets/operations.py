@@ -186,6 +186,7 @@ INBOX_ACKNOWLEDGE = _named(inbox.inbox_acknowledge, inbox_schemas.AcknowledgeInb
 AGENT_LIST = _named(directory.agent_list, _d.ListAgents, _d.AgentList)
 AGENT_GET = _named(directory.agent_get, _d.GetAgent, _w.AgentAnswer)
 AGENT_CREATE = _named(agents.agent_create, _w.CreateAgent, _w.AgentAnswer)
+AGENT_UPDATE = _named(agents.agent_update, _w.UpdateAgent, _w.AgentAnswer)
 TOKEN_LIST = _named(agents.token_list, _d.ListTokens, _d.TokenList)
 TOKEN_ISSUE = _named(agents.token_issue, _w.IssueToken, _w.TokenIssued)
 TOKEN_REVOKE = _named(agents.token_revoke, _w.RevokeToken, _w.TokenRevoked)

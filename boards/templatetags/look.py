@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from boards.web import filters, look
+from boards.web import filters, look, zones
 from boards.web.frame import SECTIONS, Section
 from tickets.models import AgentKind, Workflow
 from tickets.rules import Board, Column, TicketType
@@ -65,9 +65,15 @@ def ago(moment: datetime) -> SafeString:
     return format_html(
         '<time datetime="{0}" title="{1}" data-age>{2}</time>',
         moment.isoformat(),
-        moment.strftime("%Y-%m-%d %H:%M UTC"),
+        clock(moment),
         look.age(moment, timezone.now()),
     )
+
+
+@register.filter
+def clock(moment: datetime) -> str:
+    """Date and time in the reader's zone, which it names: ``2026-03-01 14:05 CET``."""
+    return zones.clock(moment)
 
 
 @register.simple_tag

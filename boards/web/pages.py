@@ -12,11 +12,14 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
+from boards.web.zones import in_zone
 from tickets.access import actor_for_user
-from tickets.errors import DomainError, Forbidden, NotFound, Unauthenticated
+from tickets.errors import DomainError, Forbidden, Invalid, NotFound, Unauthenticated
+from tickets.schemas.base import check_text
 
 # Called with the request, and on the page's side also with the actor, then with what the address holds.
 View = Callable[..., HttpResponseBase]
+MAX_IDS = 100
 
 
 def page(view: View) -> View:
@@ -33,7 +36,8 @@ def page(view: View) -> View:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         try:
-            response = view(request, actor_for_user(request.user), **path)
+            with in_zone(request):
+                response = view(request, actor_for_user(request.user), **path)
         except NotFound as error:
             raise Http404(error.message) from error
         except Forbidden as error:
@@ -55,12 +59,29 @@ def fragment(view: View) -> View:
         try:
             if not request.user.is_authenticated:
                 raise Unauthenticated("Sign in again.")
-            response = view(request, actor_for_user(request.user), **path)
+            with in_zone(request):
+                response = view(request, actor_for_user(request.user), **path)
         except DomainError as error:
             response = JsonResponse(error.as_dict(), status=error.status)
         return _private(response)
 
     return wrapped
+
+
+def asked_ids(request: HttpRequest) -> list[str]:
+    """The tickets of ``?ids=``, which a script asks for after a change. Raises Invalid for too many."""
+    text = request.GET.get("ids", "")
+    check_text(text, "ids")
+    ids = [ticket_id for ticket_id in text.split(",") if ticket_id]
+    if len(ids) > MAX_IDS:
+        raise Invalid(f"At most {MAX_IDS} ids at a time.", field="ids")
+    return ids
+
+
+def asked_since(request: HttpRequest) -> int | None:
+    """The number of the last event that the page shows; None where it says none."""
+    text = request.GET.get("since", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _private(response: HttpResponseBase) -> HttpResponseBase:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from boards.web.accounts import choose_theme, sign_in, sign_out
+from boards.web.accounts import choose_theme, choose_zone, sign_in, sign_out
 from boards.web.commit_page import commit_file, commit_files, commit_lines, commit_page
 from boards.web.new_ticket import alike, choices, new_ticket_page
+from boards.web.profile import change_password, profile_page
+from boards.web.shell import manifest, offline_page, service_worker
 from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
 from boards.web.views import changed_cards, connect_page, more_cards
 
@@ -16,6 +18,12 @@ web_urls = [
     path("login", sign_in, name="login"),
     path("logout", sign_out, name="logout"),
     path("theme", choose_theme, name="theme"),
+    path("timezone", choose_zone, name="timezone"),
+    path("profile", profile_page, name="profile"),
+    path("profile/password", change_password, name="change-password"),
+    path("manifest.webmanifest", manifest, name="manifest"),
+    path("sw.js", service_worker, name="service-worker"),
+    path("offline", offline_page, name="offline"),
     path("connect", connect_page, name="connect"),
     path("commits/<str:commit_sha>", commit_page, name="commit"),
     path("commits/<str:commit_sha>/files", commit_files, name="commit-files"),

@@ -126,6 +126,7 @@ class Agents(Group[TransportT]):
 
     create = Call("POST", "agents", w.CreateAgent, w.AgentAnswer)
     get = Call("GET", "agents/{wanted_agent_id}", y.GetAgent, w.AgentAnswer)
+    update = Call("PATCH", "agents/{wanted_agent_id}", w.UpdateAgent, w.AgentAnswer)
     list = Call("GET", "agents", y.ListAgents, y.AgentList)
     tokens = Call("GET", "agents/{for_agent_id}/tokens", y.ListTokens, y.TokenList)
     issue_token = Call("POST", "agents/{for_agent_id}/tokens", w.IssueToken, w.TokenIssued)

@@ -39,6 +39,43 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// The palette, the form of a new ticket and the help come when they are asked for.
+const openers = { "palette": () => import("./palette.js"), "new-ticket": () => import("./newticket.js"), "help": () => import("./help.js") };
+const opener = (name) => document.querySelector(`[data-opens="${name}"]`);
+function openOver(name) {
+  openers[name]().then((loaded) => loaded.open()).catch((error) => {
+    if (!opener(name)?.href) throw error;
+    location.assign(opener(name).href);
+  });
+}
+document.addEventListener("click", (event) => {
+  const asked = event.target.closest("[data-opens]");
+  if (!asked || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || asked.matches("[aria-current]")) return;
+  event.preventDefault();
+  openOver(asked.dataset.opens);
+});
+addEventListener("keydown", (event) => {
+  const { key, target } = event;
+  if (!document.querySelector("[data-palette]") || event.altKey || event.shiftKey && key !== "?" || event.repeat) return;
+  if (event.ctrlKey || event.metaKey) {
+    if (key.toLowerCase() !== "k") return;
+    event.preventDefault();
+    return openOver("palette");
+  }
+  const name = { "/": "palette", "n": opener("new-ticket") && "new-ticket", "?": "help" }[key];
+  if (!name || localStorage.getItem("hephaestus-single-keys-off") || target.closest?.("input, textarea, select, [contenteditable], [popover]")) return;
+  const over = [...document.querySelectorAll("dialog:modal")].at(-1);
+  if (over && !over.matches(".sheet")) return;
+  const field = over ? null : document.querySelector("main input[type=search]");
+  if (key === "/" && !field) event.preventDefault(); // in Firefox it would search the page
+  // A page's own meaning of a key comes first, and the page may hear of it after this.
+  setTimeout(() => {
+    if (event.defaultPrevented && !(key === "/" && !field)) return;
+    if (key === "/" && field) field.focus();
+    else openOver(name);
+  });
+});
+
 // Copy buttons are hidden until script is there to serve them.
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.hidden = false;
@@ -72,6 +109,9 @@ setInterval(() => {
     if (time.textContent !== shown) time.textContent = shown;
   }
 }, 5000);
+
+// The worker answers when the server does not. It is set up once the page is quiet, and no page needs it.
+addEventListener("load", () => setTimeout(() => navigator.serviceWorker?.register("/sw.js").catch(() => {}), 3000));
 
 // First run: nothing can push to a person without a workflow, so the page asks now and then.
 if (document.querySelector("[data-first-run]")) {

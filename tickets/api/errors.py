@@ -9,7 +9,8 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError
+from django.template.loader import render_to_string
 from django.views import defaults
 from pydantic import BaseModel, ValidationError
 from rest_framework import exceptions
@@ -134,7 +135,8 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 def handler500(request: HttpRequest) -> HttpResponse:
     if answers_json(request):
         return error_response(ServerError("This is a fault of the server; its log says more."))
-    return defaults.server_error(request)
+    # With the request, for the theme, but without context processors, which might ask the database that failed.
+    return HttpResponseServerError(render_to_string("500.html", {"request": request}))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -30,7 +30,7 @@ ticket_urls: list[URLPattern] = [
     path("comments/<str:comment_id>/reactions", operation_view(post=op.COMMENT_REACT)),
 ]
 
-_agent = {"agent_id": "for_agent_id"}
+_agent, _wanted = {"agent_id": "for_agent_id"}, {"agent_id": "wanted_agent_id"}
 api_urls: list[URLPattern] = [
     path("workflows/<str:workflow_id>", operation_view(get=op.WORKFLOW_GET, patch=op.WORKFLOW_UPDATE)),
     path("workflows/<str:workflow_id>/members", operation_view(get=op.MEMBERSHIP_LIST, post=op.MEMBERSHIP_SET)),
@@ -38,7 +38,7 @@ api_urls: list[URLPattern] = [
     path("workflows/<str:workflow_id>/approvals", operation_view(get=op.APPROVAL_LIST)),
     path("workflows/<str:workflow_id>/claims", operation_view(get=op.CLAIM_LIST)),
     path("agents", operation_view(get=op.AGENT_LIST, post=op.AGENT_CREATE)),
-    path("agents/<str:agent_id>", operation_view(get=op.AGENT_GET, path_fields={"agent_id": "wanted_agent_id"})),
+    path("agents/<str:agent_id>", operation_view(get=op.AGENT_GET, patch=op.AGENT_UPDATE, path_fields=_wanted)),
     path("agents/<str:agent_id>/tokens", operation_view(get=op.TOKEN_LIST, post=op.TOKEN_ISSUE, path_fields=_agent)),
     path("tokens/<str:token_id>/revoke", operation_view(post=op.TOKEN_REVOKE)),
     path("me", operation_view(get=op.WHO_AM_I)),

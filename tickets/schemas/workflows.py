@@ -85,6 +85,14 @@ class CreateAgent(WriteRequest):
     role: RoleName = "member"
 
 
+class UpdateAgent(WriteRequest):
+    """Change an agent's name: one's own, or that of an agent whose tokens one may issue. Its id stays."""
+
+    # Not agent_id: that is who asks.
+    wanted_agent_id: str = Field(min_length=1, max_length=100)
+    name: Annotated[str, trimmed(1, 150)]
+
+
 class AgentDetail(BaseModel):
     agent_id: str
     name: str

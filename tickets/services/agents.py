@@ -19,6 +19,7 @@ from tickets.schemas.workflows import (
     TokenDetail,
     TokenIssued,
     TokenRevoked,
+    UpdateAgent,
 )
 from tickets.selectors.directory import agent_detail, page
 from tickets.services.workflows import membership_set
@@ -45,6 +46,19 @@ def agent_create(*, actor: Actor, request: CreateAgent) -> AgentAnswer:
                 request=SetMembership(workflow_id=request.workflow_id, member_agent_id=agent_id, role=request.role),
             )
     return AgentAnswer(message=f"Agent {agent_id} created.", agent=agent_detail(agent))
+
+
+def agent_update(*, actor: Actor, request: UpdateAgent) -> AgentAnswer:
+    """Give an agent another name; a person bears it at the sign-in's side too. Raises NotFound or Forbidden."""
+    with write_transaction():
+        agent = _manageable_agent(actor, request.wanted_agent_id, field="wanted_agent_id")
+        if agent.name != request.name:
+            agent.name = request.name
+            agent.save(update_fields=["name"])
+            if agent.user is not None:
+                agent.user.first_name, agent.user.last_name = request.name, ""
+                agent.user.save(update_fields=["first_name", "last_name"])
+    return AgentAnswer(message=f"{agent.id} is called {agent.name}.", agent=agent_detail(agent, actor))
 
 
 def token_issue(*, actor: Actor, request: IssueToken) -> TokenIssued:
