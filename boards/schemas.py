@@ -57,12 +57,16 @@ class BoardAnswer(Answer):
 
 
 class UpdateBoard(WriteRequest):
-    """Replace a workflow's board configuration. Columns that vanish need ``move_tickets``."""
+    """Replace a workflow's board configuration. Columns with tickets that vanish need ``move_tickets``, types
+    with tickets ``change_types``."""
 
     workflow_id: str = Field(max_length=100)
     board: dict[str, Any]
     move_tickets: dict[str, str] = Field(
         default_factory=dict, description="Column that goes → column that takes its tickets."
+    )
+    change_types: dict[str, str] = Field(
+        default_factory=dict, description="Ticket type that goes → type that its tickets get."
     )
     expected_version: int | None = Field(default=None, ge=0, le=2**31 - 1)
 

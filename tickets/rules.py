@@ -6,12 +6,14 @@ never JSON.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Category = Literal["queue", "active", "final"]
 CATEGORIES: tuple[Category, ...] = ("queue", "active", "final")
@@ -32,16 +34,16 @@ SETTING_NAMES: frozenset[str]
 
 
 def parse_color(value: str) -> str:
-    """A colour as ``#rrggbb`` or ``#rgb``; a name (also with a stray ``#``) becomes its colour.
+    """A colour as ``#rrggbb`` or ``#rgb``; a name, or what is nearly one (``#gray``), becomes its colour.
 
     Raises ValueError where it is neither.
     """
     text = value.strip().lower()
     if _HEX.match(text):
         return text
-    name = text.lstrip("#")
-    if name in NAMED_COLORS:
-        return NAMED_COLORS[name]
+    near = difflib.get_close_matches(text.lstrip("#")[:50], NAMED_COLORS, n=1)
+    if near:
+        return NAMED_COLORS[near[0]]
     raise ValueError(f"{value!r} is no colour. Use #rrggbb or one of: {', '.join(sorted(NAMED_COLORS))}.")
 
 
@@ -101,6 +103,19 @@ class Board(_Frozen):
     transitions: dict[str, tuple[str, ...]] | None = None
     settings: BoardSettings = BoardSettings()
 
+    @field_validator("columns")
+    @classmethod
+    def _in_order(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        # After all else was read, so that a fault's place is the one in what was written.
+        _refuse(_twice(columns))
+        return tuple(sorted(columns, key=lambda column: column.order))
+
+    @field_validator("ticket_types")
+    @classmethod
+    def _types_once(cls, kinds: tuple[TicketType, ...]) -> tuple[TicketType, ...]:
+        _refuse(_twice(kinds))
+        return kinds
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, data: Any) -> Any:
@@ -108,17 +123,18 @@ class Board(_Frozen):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        _unique("columns", [column.id for column in self.columns])
-        _unique("ticket_types", [kind.id for kind in self.ticket_types])
-        _member("default_ticket_type", self.default_ticket_type, self.types)
-        _member("initial_status", self.initial_status, self.by_id)
-        _member("resolved_status", self.resolved_status, self.by_id)
-        if self.by_id[self.resolved_status].category != "final":
-            raise ValueError(f"resolved_status {self.resolved_status!r} is not a final column.")
+        faults = [
+            *_strange(("default_ticket_type",), self.default_ticket_type, self.types),
+            *_strange(("initial_status",), self.initial_status, self.by_id),
+            *_strange(("resolved_status",), self.resolved_status, self.by_id),
+        ]
+        if self.resolved_status in self.by_id and self.by_id[self.resolved_status].category != "final":
+            faults.append((("resolved_status",), f"{self.resolved_status!r} is not a final column."))
         for origin, targets in (self.transitions or {}).items():
-            _member("transitions", origin, self.by_id)
-            for target in targets:
-                _member(f"transitions.{origin}", target, self.by_id)
+            faults += _strange(("transitions", origin), origin, self.by_id)
+            for position, target in enumerate(targets):
+                faults += _strange(("transitions", origin, position), target, self.by_id)
+        _refuse(faults)
         return self
 
     @cached_property
@@ -199,7 +215,7 @@ def _with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
     board.setdefault("name", "Board")
     columns = board.get("columns")
     if isinstance(columns, (list, tuple)) and columns and all(isinstance(column, Mapping) for column in columns):
-        board["columns"] = _sorted_with_categories([dict(column) for column in columns])
+        board["columns"] = _with_categories([dict(column) for column in columns])
     kinds = board.get("ticket_types")
     if isinstance(kinds, (list, tuple)):
         # The design's table holds plain ids; its SDK holds objects.
@@ -218,15 +234,14 @@ def _with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
     return board
 
 
-def _sorted_with_categories(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_categories(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for place, column in enumerate(columns):
         if column.get("order") is None:
             column["order"] = place
-    if all(isinstance(column["order"], int) for column in columns):
-        columns.sort(key=lambda column: column["order"])
     if all(column.get("category") is None for column in columns):
-        for place, column in enumerate(columns):
-            last = place == len(columns) - 1
+        in_order = _sorted(columns)
+        for place, column in enumerate(in_order):
+            last = place == len(in_order) - 1
             column["category"] = "final" if last else "queue" if place == 0 else "active"
     for column in columns:
         if column.get("category") is None:
@@ -236,16 +251,23 @@ def _sorted_with_categories(columns: list[dict[str, Any]]) -> list[dict[str, Any
     return columns
 
 
+def _sorted(columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if all(isinstance(column["order"], int) for column in columns):
+        return sorted(columns, key=lambda column: column["order"])
+    return columns
+
+
 def _default_choices(board: dict[str, Any]) -> None:
     columns, kinds = board.get("columns"), board.get("ticket_types")
     if isinstance(columns, list) and columns and all(isinstance(column, dict) for column in columns):
+        in_order = _sorted(columns)
         if board.get("initial_status") is None:
-            board["initial_status"] = columns[0].get("id")
+            board["initial_status"] = in_order[0].get("id")
         if board.get("resolved_status") is None:
-            finals = [column.get("id") for column in columns if column.get("category") == "final"]
-            board["resolved_status"] = finals[0] if finals else None
+            finals = [column.get("id") for column in in_order if column.get("category") == "final"]
             if not finals:
-                raise ValueError("columns: a board needs at least one column of category 'final'.")
+                _refuse([(("columns",), "A board needs at least one column of category 'final'.")])
+            board["resolved_status"] = finals[0]
     if board.get("default_ticket_type") is None and isinstance(kinds, list) and kinds:
         ids = [kind.get("id") for kind in kinds if isinstance(kind, Mapping)]
         board["default_ticket_type"] = "task" if "task" in ids else (ids[0] if ids else None)
@@ -255,14 +277,31 @@ def _fold(text: str) -> str:
     return re.sub(r"[\s_-]+", "", text).casefold()
 
 
-def _unique(field: str, values: list[str]) -> None:
+# Where a fault is, and what it is.
+_Fault = tuple[tuple[str | int, ...], str]
+
+
+def _twice(items: Iterable[Column | TicketType]) -> list[_Fault]:
     seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"{field}: the id {value!r} stands twice.")
-        seen.add(value)
+    faults: list[_Fault] = []
+    for place, item in enumerate(items):
+        if item.id in seen:
+            faults.append(((place, "id"), f"The id {item.id!r} stands twice."))
+        seen.add(item.id)
+    return faults
 
 
-def _member(field: str, value: str, known: Mapping[str, object]) -> None:
-    if value not in known:
-        raise ValueError(f"{field} {value!r} is not one of: {', '.join(known)}.")
+def _strange(place: tuple[str | int, ...], value: str, known: Mapping[str, object]) -> list[_Fault]:
+    return [] if value in known else [(place, f"{value!r} is not one of: {', '.join(known)}.")]
+
+
+def _refuse(faults: list[_Fault]) -> None:
+    """Raise ValidationError with each fault at its place; nothing where there is none."""
+    if faults:
+        errors = [
+            InitErrorDetails(
+                type=PydanticCustomError("value_error", "{message}", {"message": message}), loc=place, input=None
+            )
+            for place, message in faults
+        ]
+        raise ValidationError.from_exception_data("Board", errors)

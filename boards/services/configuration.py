@@ -75,8 +75,8 @@ def board_detail(workflow: Workflow) -> BoardDetail:
 def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:
     """Replace a board. Needs a maintainer.
 
-    Raises Invalid with the place of the fault, and Conflict where tickets stand in a column that would go
-    or change its category, or have a type that would go.
+    Raises Invalid with the place of the fault, and Conflict where tickets stand in a column that would change
+    its category, or in one, or have a type, that would go without another in its place.
     """
     board = read_board(request.board)
     with open_unit(actor, request.workflow_id, role=Role.MAINTAINER, tracking=False) as unit:
@@ -84,8 +84,8 @@ def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:
         check_version(config.version, request.expected_version, what="The board")
         if {name: getattr(config, name) for name in FIELDS} != board.as_json():
             old = unit.board
-            _check_types(unit, old, board)
             _check_categories(unit, old, board)
+            kinds = _planned_types(unit, old, board, request.change_types)
             moves = _planned_moves(unit, old, board, request.move_tickets)
             for name, value in board.as_json().items():
                 setattr(config, name, value)
@@ -96,6 +96,7 @@ def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:
             unit.emit("board_updated", version=config.version, name=board.name)
             _keep_revision(config, actor, changed_at=unit.now, event_seq=unit.workflow.event_seq, moved_tickets=moves)
             _move_tickets(unit, moves)
+            _change_types(unit, kinds)
     return BoardAnswer(message="Board saved.", board_config=board_detail(unit.workflow))
 
 
@@ -128,14 +129,22 @@ def _keep_revision(config: BoardConfig, actor: Actor, **facts: Any) -> None:
     )
 
 
-def _check_types(unit: Unit, old: Board, new: Board) -> None:
+def _planned_types(unit: Unit, old: Board, new: Board, choice: dict[str, str]) -> dict[str, str]:
+    """Type that goes → type that its tickets get."""
+    changes = {}
     for kind in old.types.keys() - new.types.keys():
         count = Ticket.objects.filter(workflow=unit.workflow, ticket_type=kind).count()
-        if count:
+        if not count:
+            continue
+        other = choice.get(kind)
+        if other is None or other not in new.types:
             raise Conflict(
-                f"{count} tickets are of type {kind!r}. Give them another type before you take it away.",
-                field="ticket_types",
+                f"{count} tickets are of type {kind!r}. Say by change_types of which they become.",
+                field="change_types",
+                allowed=new.types,
             )
+        changes[kind] = other
+    return changes
 
 
 def _check_categories(unit: Unit, old: Board, new: Board) -> None:
@@ -147,7 +156,7 @@ def _check_categories(unit: Unit, old: Board, new: Board) -> None:
             raise Conflict(
                 f"{count} tickets stand in {status!r}, which is {old.category(status)}; as {new.category(status)} "
                 "their times and resolution would be untrue. Move them first.",
-                field="columns",
+                field=f"columns.{new.position[status]}.category",
             )
 
 
@@ -180,3 +189,11 @@ def _move_tickets(unit: Unit, moves: dict[str, str]) -> None:
     for status, target in moves.items():
         for ticket in Ticket.objects.filter(workflow=unit.workflow, status=status).order_by("rank", "id"):
             lifecycle.rename_column(unit, unit.adopt(ticket), target)
+
+
+def _change_types(unit: Unit, changes: dict[str, str]) -> None:
+    for kind, other in changes.items():
+        for row in Ticket.objects.filter(workflow=unit.workflow, ticket_type=kind).order_by("number"):
+            ticket = unit.adopt(row)
+            unit.set(ticket, "ticket_type", other, metadata={"board_changed": True})
+            unit.emit("ticket_updated", ticket, fields=["ticket_type"])

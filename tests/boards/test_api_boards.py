@@ -91,10 +91,10 @@ def test_the_designs_own_form_is_read(api: ApiClient) -> None:
         ({"columns": [{"id": "a b", "name": "A"}, {"id": "c", "name": "C"}]}, "columns.0.id"),
         ({"columns": [{"id": "a", "name": "A", "color": "nice"}, {"id": "c", "name": "C"}]}, "columns.0.color"),
         ({"columns": [{"id": "a", "name": "A", "wip_limit": 0}, {"id": "c", "name": "C"}]}, "columns.0.wip_limit"),
-        ({"initial_status": "nowhere"}, None),
-        ({"resolved_status": "backlog"}, None),
-        ({"default_ticket_type": "epic"}, None),
-        ({"transitions": {"backlog": ["nowhere"]}}, None),
+        ({"initial_status": "nowhere"}, "initial_status"),
+        ({"resolved_status": "backlog"}, "resolved_status"),
+        ({"default_ticket_type": "epic"}, "default_ticket_type"),
+        ({"transitions": {"backlog": ["todo", "nowhere"]}}, "transitions.backlog.1"),
         ({"settings": {"auto_asign": True}}, "settings.auto_asign"),
         ({"colums": []}, "colums"),
         ({"ticket_types": []}, "ticket_types"),
@@ -141,11 +141,33 @@ def test_tickets_of_a_column_that_goes_need_a_place(api: ApiClient, agent: Agent
     assert Ticket.objects.get(pk=ticket.pk).status == "todo"
 
 
-def test_a_type_in_use_does_not_go(api: ApiClient, agent: AgentWithToken) -> None:
-    make_ticket(agent, ticket_type="bug")
+def test_tickets_of_a_type_that_goes_need_another(api: ApiClient, agent: AgentWithToken) -> None:
+    ticket = make_ticket(agent, ticket_type="bug")
     board = exported(api)
     board["ticket_types"] = [kind for kind in board["ticket_types"] if kind["id"] != "bug"]
-    refused(put(api, board), 409, "conflict", "ticket_types")
+    error = refused(put(api, board), 409, "conflict", "change_types")
+    assert error["allowed"] == ["feature", "improvement", "task", "spike"]
+    refused(put(api, board, change_types={"bug": "bug"}), 409, "conflict", "change_types")
+    ok(put(api, board, change_types={"bug": "task", "spike": "feature"}))
+    assert Ticket.objects.get(pk=ticket.pk).ticket_type == "task"
+    assert list(Event.objects.values_list("type", flat=True))[-2:] == ["board_updated", "ticket_updated"]
+
+
+def test_faults_of_a_column_stand_where_it_was_written(api: ApiClient, agent: AgentWithToken) -> None:
+    """Columns are sorted by their order, but a fault's place is the one in the file."""
+    board = exported(api)
+    board["columns"].reverse()
+    board["columns"][1]["color"] = "nice"
+    refused(put(api, board), 400, "invalid", "columns.1.color")
+    board["columns"][1] = {**board["columns"][0], "order": 7}
+    refused(put(api, board), 400, "invalid", "columns.1.id")
+
+
+def test_a_column_with_tickets_keeps_its_category(api: ApiClient, agent: AgentWithToken) -> None:
+    make_ticket(agent, initial_status="todo")
+    board = exported(api)
+    board["columns"][1]["category"] = "active"
+    refused(put(api, board), 409, "conflict", "columns.1.category")
 
 
 def test_unknown_parameters_are_refused(api: ApiClient) -> None:

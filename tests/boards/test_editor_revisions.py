@@ -38,7 +38,7 @@ def change(agent: AgentWithToken, board: dict[str, Any], **more: Any) -> None:
 
 
 def stored() -> dict[str, Any]:
-    return BoardConfig.objects.filter(workflow_id="anvil").values(*FIELDS).get()
+    return {**BoardConfig.objects.filter(workflow_id="anvil").values(*FIELDS).get()}
 
 
 def test_a_workflow_begins_with_a_revision(workflow: Workflow) -> None:

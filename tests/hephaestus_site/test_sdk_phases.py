@@ -108,7 +108,7 @@ def test_a_board_that_is_none_is_refused_where_it_is_written() -> None:
     columns = [ColumnConfig(id="todo", name="To do"), ColumnConfig(id="done", name="Done")]
     types = [TicketTypeConfig(id="bug", name="Bug")]
 
-    with pytest.raises(ValidationError, match="initial_status 'backlog' is not one of: todo, done"):
+    with pytest.raises(ValidationError, match=r"initial_status\n  'backlog' is not one of: todo, done"):
         TicketBoardConfig(columns=columns, ticket_types=types, initial_status="backlog")
     with pytest.raises(ValidationError, match="auto_asign"):
         TicketBoardConfig(columns=columns, ticket_types=types, settings={"auto_asign": True})

@@ -83,11 +83,11 @@ def test_the_default_board_is_the_designs_first_example() -> None:
         ({"columns": columns(*(f"c{n}" for n in range(51)))}, "columns"),
         ({"ticket_types": []}, "ticket_types"),
         ({"ticket_types": ["bug", "bug"]}, "'bug' stands twice"),
-        ({"default_ticket_type": "saga"}, "default_ticket_type 'saga' is not one of: bug, task"),
-        ({"initial_status": "limbo"}, "initial_status 'limbo' is not one of: todo, doing, done"),
+        ({"default_ticket_type": "saga"}, "default_ticket_type\n  'saga' is not one of: bug, task"),
+        ({"initial_status": "limbo"}, "initial_status\n  'limbo' is not one of: todo, doing, done"),
         ({"resolved_status": "doing"}, "not a final column"),
-        ({"transitions": {"limbo": []}}, "transitions 'limbo'"),
-        ({"transitions": {"todo": ["limbo"]}}, "transitions.todo 'limbo'"),
+        ({"transitions": {"limbo": []}}, "transitions.limbo\n"),
+        ({"transitions": {"todo": ["limbo"]}}, "transitions.todo.0\n  'limbo'"),
         ({"settings": {"auto_asign": True}}, "settings.auto_asign"),
         ({"settings": {"approval_timeout_seconds": 0}}, "approval_timeout_seconds"),
         ({"colour": "red"}, "colour"),
@@ -115,7 +115,7 @@ def test_transitions_allow_what_they_name_in_column_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "color"), [("#ABC", "#abc"), ("#a1b2c3", "#a1b2c3"), ("red", "#ef4444"), ("#gray", "#6b7280")]
+    ("text", "color"), [("#ABC", "#abc"), ("#a1b2c3", "#a1b2c3"), ("red", "#ef4444"), ("#gray", "#6b7280"), ("Lightblue", "#3b82f6")]
 )
 def test_colours_are_hexadecimal_or_named(text: str, color: str) -> None:
     assert parse_color(text) == color
