@@ -56,9 +56,9 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("keydown", (event) => {
   const { key, target } = event;
-  if (!document.querySelector("[data-palette]") || event.altKey || event.shiftKey && key !== "?" || event.repeat) return;
+  if (!document.querySelector("[data-palette]") || event.altKey || event.repeat) return;
   if (event.ctrlKey || event.metaKey) {
-    if (key.toLowerCase() !== "k") return;
+    if (key.toLowerCase() !== "k" || event.shiftKey) return;
     event.preventDefault();
     return openOver("palette");
   }

@@ -1,11 +1,12 @@
 // The live board: events come in, the cards that they concern are fetched, nothing else moves.
 
 import { Bar } from "./bar.js";
-import { CardMenu } from "./cardmenu.js";
-import { Board } from "./cards.js";
+import { CardMenu, openAt } from "./cardmenu.js";
+import { Board, keyOf } from "./cards.js";
 import { Drag } from "./drag.js";
-import { Keys, openHelp } from "./keys.js";
+import { Keys } from "./keys.js";
 import { Mover } from "./moves.js";
+import { offer } from "./offers.js";
 import { Selection } from "./select.js";
 import { EventStream } from "./socket.js";
 
@@ -138,18 +139,24 @@ const withCard = (run) => (card) => { if (card && board.rules.writes) run(card);
 const keys = new Keys(board, mover, {
   "/": () => bar.find(),
   "f": () => bar.filter(),
-  "Shift+?": openHelp,
-  "?": openHelp,
   "x": withCard((card) => selection.toggle(card)),
   "m": withCard((card) => menu.move(card)),
   "a": withCard((card) => menu.assign(card)),
   "p": withCard((card) => menu.prioritise(card)),
   "b": withCard((card) => menu.toggleBlock(card)),
   "r": withCard((card) => menu.resolve(card)),
+  "c": withCard((card) => openAt(card, "comment")),
+  "e": withCard((card) => openAt(card, "edit")),
   ".": (card) => { if (card) menu.open(card); },
   "Escape": () => { if (!keys.isLifting) selection.clear(); },
 });
-document.querySelector("[data-help]").addEventListener("click", openHelp);
+offer((key) => {
+  const link = key ? board.element.querySelector(`.card-title a[href="/tickets/${CSS.escape(key)}"]`) : document.activeElement;
+  const card = link?.closest?.(".card");
+  if (!card) return null;
+  board.hold(card, "palette");
+  return { label: keyOf(card), lines: menu.lines(card), done: () => setTimeout(() => board.release(card, "palette")) };
+});
 
 // ── connection ──
 

@@ -7,6 +7,18 @@ import { ask, refuse } from "./moves.js";
 
 const KEYS_ALONE = /^\s*[A-Za-z][A-Za-z0-9]*-\d+(\s*,\s*[A-Za-z][A-Za-z0-9]*-\d+)*\s*$/;
 
+// Lines of a menu: who may have a ticket. `now`: the name of who has it; undefined for many.
+export function people({ me, members }, now, choose) {
+  const mine = members.filter(([id]) => id === me).map(([id, name]) => [id, `${name} (you)`]);
+  const others = members.filter(([id]) => id !== me);
+  return [...mine, [null, "Nobody"], ...others].map(([id, name]) => ({
+    word: name, glyph: "user", checked: now === undefined ? undefined : now === name, run: () => choose(id),
+  }));
+}
+
+// Opens the ticket, to comment on it or to edit its description at once.
+export const openAt = (card, act) => document.dispatchEvent(new CustomEvent("hephaestus:open", { cancelable: true, detail: { key: keyOf(card), act } }));
+
 export class CardMenu {
   select = () => {}; // given by who keeps the selection
 
@@ -19,7 +31,9 @@ export class CardMenu {
     });
   }
 
-  open(card) {
+  open(card) { this.#show(card, `Actions for ${keyOf(card)}`, this.lines(card)); }
+
+  lines(card) {
     const { writes } = this.board.rules;
     const key = keyOf(card);
     const blocked = card.classList.contains("is-blocked");
@@ -31,6 +45,8 @@ export class CardMenu {
         { word: "Move to…", glyph: "move", keys: "M", label: `Move ${key} to`, items: () => this.#columns(card) },
         { word: "Assign…", glyph: "user", keys: "A", label: `Assign ${key} to`, items: () => this.#people(card) },
         { word: "Priority…", glyph: "p-high", keys: "P", label: `Priority of ${key}`, items: () => this.#priorities(card) },
+        { word: "Comment…", glyph: "comment", keys: "C", run: () => openAt(card, "comment") },
+        { word: "Edit…", glyph: "edit", keys: "E", run: () => openAt(card, "edit") },
         blocked ? { word: "Unblock", glyph: "lock", keys: "B", run: () => this.unblock(card) } : { word: "Block…", glyph: "lock", keys: "B", run: () => this.block(card) },
       );
       if (card.classList.contains("is-pending")) {
@@ -40,6 +56,8 @@ export class CardMenu {
         );
       }
       if (this.board.rules.maintains && card.querySelector(".note-stale")) lines.push({ word: "Release", glyph: "undo", run: () => this.#release(card) });
+      const isTaken = blocked || final || card.matches(".is-pending") || card.querySelector(".card-foot .agent-name");
+      if (!isTaken) lines.push({ word: "Claim", glyph: "user", run: () => this.#do(card, "Not claimed.", "tickets/claim", {}, "claimed") });
       if (!final) lines.push({ word: "Resolve…", glyph: "check", keys: "R", run: () => this.resolve(card) });
       lines.push({ word: "Select", glyph: "list", keys: "X", run: () => this.#back(card, this.select(card)) });
     }
@@ -47,7 +65,7 @@ export class CardMenu {
       { word: "Copy key", glyph: "copy", run: () => this.#back(card, copy(key, "Key")) },
       { word: "Copy link", glyph: "link", run: () => this.#back(card, copy(address, "Link")) },
     );
-    this.#show(card, `Actions for ${key}`, lines);
+    return lines;
   }
 
   move(card) { this.#show(card, `Move ${keyOf(card)} to`, this.#columns(card)); }
@@ -87,14 +105,7 @@ export class CardMenu {
     }));
   }
 
-  people(now, choose) {
-    const { me, members } = this.board.rules;
-    const mine = members.filter(([id]) => id === me).map(([id, name]) => [id, `${name} (you)`]);
-    const others = members.filter(([id]) => id !== me);
-    return [...mine, [null, "Nobody"], ...others].map(([id, name]) => ({
-      word: name, glyph: "user", checked: now === undefined ? undefined : now === name, run: () => choose(id),
-    }));
-  }
+  people(now, choose) { return people(this.board.rules, now, choose); }
 
   priorities(now, choose) {
     return this.board.rules.priorities.map((name) => ({

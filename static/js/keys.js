@@ -218,23 +218,3 @@ export class Keys {
     this.#end(false);
   }
 }
-
-const KEYS = [
-  ["↑ ↓ ← →, J K", "from card to card"], ["Enter", "open the card"], ["Space", "lift the card; arrows carry it, Space drops it, Esc puts it back"],
-  ["X, Shift ↑ ↓", "select; Shift or Ctrl and a click as well"], ["M", "move to…"], ["A", "assign"], ["P", "priority"], ["B", "block or unblock"], ["R", "resolve"],
-  [".", "all actions of the card"], ["/", "filter by words"], ["F", "filters"], ["Esc", "end a selection, close what is open"], ["?", "this help"],
-];
-
-export function openHelp() {
-  const close = () => dialog.close();
-  const quiet = element("input", { type: "checkbox" });
-  quiet.checked = !localStorage.getItem(QUIET);
-  quiet.addEventListener("change", () => (quiet.checked ? localStorage.removeItem(QUIET) : localStorage.setItem(QUIET, "1")));
-  const dialog = element("dialog", { class: "dialog help", "aria-labelledby": "help-title", onclose: () => dialog.remove() },
-    element("header", { class: "dialog-head" }, element("h2", { id: "help-title" }, "Keyboard"), element("button", { class: "btn-icon", type: "button", "aria-label": "Close", onclick: close }, icon("x"))),
-    element("div", {}, element("table", {}, element("tbody", {}, ...KEYS.map(([keys, does]) =>
-      element("tr", {}, element("td", {}, ...keys.split(", ").flatMap((part, place) => [place ? " or " : "", element("kbd", {}, part)])), element("td", {}, does))))),
-    element("label", { class: "tick" }, quiet, "Single letters act at once")));
-  document.body.append(dialog);
-  dialog.showModal();
-}
