@@ -16,13 +16,10 @@ from boards.web.cards import Cards, with_heat
 from boards.web.filters import read_arrangement
 from boards.web.frame import frame_of, remembered
 from boards.web.heat import recent_heat
-from boards.web.pages import fragment, page
+from boards.web.pages import asked_ids, asked_since, fragment, page
 from tickets.access import Actor, workflow_for
 from tickets.board_source import board_of
-from tickets.errors import Invalid
 from tickets.rules import Board
-
-MAX_IDS = 100
 
 
 @page
@@ -69,10 +66,8 @@ def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     """
     workflow = workflow_for(actor, request.GET.get("workflow"))
     board = board_of(workflow)
-    ids = [ticket_id for ticket_id in request.GET.get("ids", "").split(",") if ticket_id]
-    if len(ids) > MAX_IDS:
-        raise Invalid(f"At most {MAX_IDS} ids at a time.", field="ids")
-    leases, since = open_leases(workflow), _since(request)
+    ids = asked_ids(request)
+    leases, since = open_leases(workflow), asked_since(request)
     arrangement = read_arrangement(request.GET, actor, workflow, leases)
     html = Cards(workflow, board, leases, arrangement.sort if arrangement else "rank").html
     heat = recent_heat(workflow, board, ids, since) if since is not None and ids else {}
@@ -123,11 +118,6 @@ def more_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
     html = Cards(workflow, board, leases, sort).all_html(found.cards)
     return JsonResponse({"html": html.decode(), "next": found.next_cursor})
-
-
-def _since(request: HttpRequest) -> int | None:
-    text = request.GET.get("since", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _column_head(board: Board, status: str, total: int, found: int | None) -> dict[str, Any]:
