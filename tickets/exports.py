@@ -94,7 +94,7 @@ def _csv(workflow: Workflow, chunks: Iterator[list[TicketRow]]) -> Iterator[byte
     writer.writerow(ROW_NAMES)
     for rows in chunks:
         cells: list[dict[str, Any]] = [{**row} for row in rows]
-        writer.writerows([_cell(row[name]) for name in ROW_NAMES] for row in cells)
+        writer.writerows([as_cell(row[name]) for name in ROW_NAMES] for row in cells)
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
@@ -102,7 +102,8 @@ def _csv(workflow: Workflow, chunks: Iterator[list[TicketRow]]) -> Iterator[byte
         yield buffer.getvalue().encode()
 
 
-def _cell(value: Any) -> Any:
+def as_cell(value: Any) -> Any:
+    """A value as a cell of CSV that no spreadsheet takes for a formula."""
     if isinstance(value, list):
         value = "; ".join(value)
     elif isinstance(value, bool):
@@ -113,7 +114,7 @@ def _cell(value: Any) -> Any:
 
 
 def _markdown(workflow: Workflow, chunks: Iterator[list[TicketRow]]) -> Iterator[bytes]:
-    yield f"# {_escaped(workflow.name)}\n".encode()
+    yield f"# {escaped(workflow.name)}\n".encode()
     for rows in chunks:
         yield "".join(_section(row) for row in rows).encode()
 
@@ -134,15 +135,15 @@ def _section(row: TicketRow) -> str:
         "Comments": str(row["comment_count"]),
         "Id": row["ticket_id"],
     }
-    lines = [f"- {name}: {_escaped(value)}\n" for name, value in facts.items() if value]
+    lines = [f"- {name}: {escaped(value)}\n" for name, value in facts.items() if value]
     fence = _fence(row["description"])
     return (
-        f"\n## {row['key']} {_escaped(row['title'])}\n\n{''.join(lines)}\n"
+        f"\n## {row['key']} {escaped(row['title'])}\n\n{''.join(lines)}\n"
         f"{fence}markdown\n{row['description']}\n{fence}\n"
     )
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text as one line that Markdown shows as it is."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
