@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import Expression, Func, Model, QuerySet, TextField
+from django.db.models import BigIntegerField, Expression, Func, Model, QuerySet, TextField
 from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -49,6 +49,20 @@ class TimeText(Func):
 
     def as_sqlite(self, compiler: SQLCompiler, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, template="replace(%(expressions)s, ' ', 'T') || 'Z'", **context)
+
+
+class Microseconds(Func):
+    """A time as microseconds since 1970 in UTC, made where it is stored: to parse 200,000 times takes seconds."""
+
+    arity = 1
+    template = "(EXTRACT(EPOCH FROM %(expressions)s) * 1000000)::bigint"
+    output_field = BigIntegerField()
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **context: Any) -> Any:
+        # Such as 2026-03-01 14:05:07.000123, the fraction only where there is one.
+        whole = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) * 1000000"
+        part = "CAST(substr(%(expressions)s, 21) AS INTEGER)"
+        return self.as_sql(compiler, connection, template=f"({whole} + {part})", **context)
 
 
 class Reading:

@@ -35,10 +35,12 @@ class _Kept(Generic[ValueT]):
 class UntilNextEvent(Generic[ValueT]):
     """Answers per workflow, kept in this process until the workflow's next event.
 
-    While one thread computes an answer, others that need the same one wait for it.
+    While one thread computes an answer, others that need the same one wait for it. At most ``answers`` are kept
+    of each workflow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, answers: int = MAX_ANSWERS) -> None:
+        self._answers = answers
         self._lock = threading.Lock()
         self._workflows: OrderedDict[str, _Kept[ValueT]] = OrderedDict()
         self._running: dict[tuple[str, State, Hashable], Future[ValueT]] = {}
@@ -73,7 +75,7 @@ class UntilNextEvent(Generic[ValueT]):
 
     def _keep(self, workflow_id: str, state: State, question: Hashable, value: ValueT) -> None:
         kept = self._workflows.get(workflow_id)
-        if kept is None or kept.state != state or len(kept.answers) >= MAX_ANSWERS:
+        if kept is None or kept.state != state or len(kept.answers) >= self._answers:
             kept = self._workflows[workflow_id] = _Kept(state)
             self._workflows.move_to_end(workflow_id)
             if len(self._workflows) > MAX_WORKFLOWS:
