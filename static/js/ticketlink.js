@@ -1,6 +1,8 @@
 // Opens tickets over the board: the address changes, back closes, a reload shows the page of its own.
 
-import { element, icon } from "./actions.js";
+import { announce, element, icon } from "./actions.js";
+import { offer } from "./offers.js";
+import { remember } from "./recent.js";
 
 const TICKET = /^\/tickets\/([A-Za-z][A-Za-z0-9]*-[1-9][0-9]*)$/;
 const FRESH = 4000; // ms: so long what was fetched ahead is shown
@@ -11,9 +13,14 @@ let ticket = null;
 let fetched = null; // {key, at, html}
 let timer = 0;
 let boardTitle = document.title;
+let trail = null; // {keys, at, list, isLeft}: the column that the person came from, where in it they are, whether they went on
+let lines = null;
 
 const keyOf = (link) => (link && link.origin === location.origin ? TICKET.exec(link.pathname)?.[1] : null);
-const load = () => import("./ticket.js");
+const load = () => Promise.all([import("./ticket.js"), import("./ticketlines.js")]).then(([made, offers]) => {
+  lines = offers.lines;
+  return made;
+});
 
 function ahead(key) {
   if (fetched?.key !== key || Date.now() - fetched.at > FRESH) {
@@ -51,14 +58,74 @@ document.addEventListener("click", (event) => {
   go(key);
 });
 
-// What has only a key, and no link.
-document.addEventListener("hephaestus:open", ({ detail }) => go(detail));
+// What has only a key, and no link; `act`: to comment or edit at once.
+document.addEventListener("hephaestus:open", (event) => {
+  event.preventDefault();
+  const { key, act } = event.detail.key ? event.detail : { key: event.detail };
+  go(key, act);
+});
 
-function go(key) {
+function go(key, act) {
+  setOut(key);
   const { board = location.pathname + location.search, depth = 0 } = history.state?.ticket ? history.state : {};
   history.pushState({ ticket: key, board, depth: depth + 1 }, "", `/tickets/${key}`);
-  show(key);
+  show(key, act);
 }
+
+// ── the ticket before and after, in the order of the column that the person came from ──
+
+const cardOf = (key) => document.querySelector(`.board .card-title a[href="/tickets/${CSS.escape(key)}"]`)?.closest(".card");
+const keysOf = (list) => [...list.querySelectorAll(":scope > .card .card-title a")].map(keyOf);
+
+function setOut(key) {
+  const list = cardOf(key)?.closest(".cards");
+  if (list && !dialog?.open) trail = { keys: keysOf(list), at: 0, list, isLeft: false };
+}
+
+// The order stays, whatever moves meanwhile; cards that the column has loaded since come last.
+function goOn() {
+  if (!trail.list.isConnected) return;
+  for (const key of keysOf(trail.list)) if (!trail.keys.includes(key)) trail.keys.push(key);
+  if (trail.at > trail.keys.length - 4) trail.list.closest(".col, .cell").querySelector("[data-more]")?.click();
+}
+
+function step(way) {
+  if (!trail) return;
+  goOn();
+  const key = trail.keys[trail.at + way];
+  if (!key) return announce(way > 0 ? "This is the last of the column." : "This is the first of the column.");
+  trail.isLeft = true;
+  const pressed = document.activeElement?.dataset.step;
+  history.replaceState({ ...history.state, ticket: key }, "", `/tickets/${key}`);
+  show(key).then(() => pressed && dialog.querySelector(`[data-step="${pressed}"]`)?.focus());
+}
+
+function paintTrail(key) {
+  const at = trail?.keys.indexOf(key) ?? -1;
+  if (at >= 0) trail.at = at;
+  if (!trail) return;
+  goOn();
+  const total = Math.max(Number(trail.list.closest("[data-total]")?.dataset.total ?? 0), trail.keys.length);
+  const place = dialog.querySelector("[data-place]");
+  if (place && at >= 0) place.textContent = `${at + 1} of ${total} in this column`;
+  for (const button of dialog.querySelectorAll("[data-step]")) {
+    button.hidden = false;
+    button.setAttribute("aria-disabled", String(!trail.keys[trail.at + Number(button.dataset.step)]));
+  }
+}
+
+const WAYS = { "j": 1, "]": 1, "k": -1, "[": -1 };
+
+function stepped(event) {
+  const way = event.target.closest?.("[data-step]")?.dataset.step;
+  if (event.type === "click") return way && step(Number(way));
+  if (event.defaultPrevented || !(event.key in WAYS) || ((event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph"))) return;
+  if (localStorage.getItem("hephaestus-single-keys-off") || event.target.closest("input, textarea, select, [popover], form")) return;
+  event.preventDefault();
+  step(WAYS[event.key]);
+}
+
+offer((key) => (ticket && dialog?.open && (!key || key === ticket.data.key) ? { label: ticket.data.key, lines: lines(ticket, trail && step) } : null));
 
 // Before the board's own, which would take the address for the board's.
 addEventListener("popstate", (event) => {
@@ -69,7 +136,7 @@ addEventListener("popstate", (event) => {
   event.stopImmediatePropagation();
 });
 
-async function show(key) {
+async function show(key, act) {
   clearTimeout(timer);
   const html = ahead(key);
   fetched = null;
@@ -87,8 +154,12 @@ async function show(key) {
     if (!sheet.isConnected) return; // another was opened, or none is wanted any more
     sheet.replaceChildren(parse(text));
     ticket = new Ticket(sheet, { close: () => dialog.close(), open: go });
+    remember(key, sheet.querySelector("#t-title").textContent);
+    paintTrail(key);
     document.title = `${key} ${sheet.querySelector("#t-title").textContent.slice(0, 80)} · Hephaestus Tickets`;
     sheet.querySelector(".panel-main").focus({ preventScroll: true });
+    if (act === "comment") ticket.comments.write();
+    else if (act) ticket.fields.edit("description");
   } catch (error) {
     if (error.status === undefined && !(error instanceof TypeError)) throw error;
     sheet.replaceChildren(...failure(key, error.status));
@@ -101,6 +172,7 @@ function make() {
   let outside = false; // a selection that is drawn out of the dialog is no click beside it
   dialog.addEventListener("pointerdown", ({ target }) => { outside = target === dialog; });
   dialog.addEventListener("click", ({ target }) => { if (outside && target === dialog) dialog.close(); });
+  for (const kind of ["click", "keydown"]) dialog.addEventListener(kind, stepped);
   document.body.append(dialog);
 }
 
@@ -132,12 +204,16 @@ function closer() {
 
 function closed() {
   const id = dialog.dataset.ticketId;
+  const last = trail?.isLeft && cardOf(trail.keys[trail.at]);
+  trail = null;
   ticket = null;
   dialog.replaceChildren();
   delete dialog.dataset.ticketId;
   document.title = boardTitle;
   if (history.state?.ticket) history.go(-history.state.depth);
-  // The card may have been drawn anew meanwhile.
+  // To the card of the ticket that was seen last, which may have been drawn anew meanwhile.
+  last?.querySelector(".card-title a").focus({ preventScroll: true });
+  last?.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (document.activeElement === document.body && id) document.querySelector(`.board [data-ticket-id="${CSS.escape(id)}"] .card-title a`)?.focus({ preventScroll: true });
 }
 

@@ -2,11 +2,16 @@
 
 import { EventStream } from "./socket.js";
 import { Ticket } from "./ticket.js";
+import { lines } from "./ticketlines.js";
+import { offer } from "./offers.js";
+import { remember } from "./recent.js";
 
 const root = document.querySelector(".sheet");
 const address = location.pathname;
 const ticket = new Ticket(root, { open: (key) => location.assign(`/tickets/${key}`) });
 let seq = ticket.data.seq;
+remember(ticket.data.key, root.querySelector("#t-title").textContent);
+offer((key) => (!key || key === ticket.data.key ? { label: ticket.data.key, lines: lines(ticket) } : null));
 
 new EventStream(ticket.data.workflow, {
   since: () => seq,
