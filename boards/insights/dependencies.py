@@ -143,7 +143,7 @@ def critical_path(facts: Facts, request: GetInsights, advice: Advice) -> Iterato
         )
 
 
-_REASONS = {
+REASONS = {
     "pending_review": "it waits for review",
     "blocked_by_hand": "it is blocked by hand",
     "not_resolved": "it is done but not resolved",
@@ -177,7 +177,7 @@ def _tell_unattended(
     facts: Facts, head: TicketFacts, reason: str, waiting: list[TicketFacts], freed: list[str]
 ) -> Told:
     wait = "waits" if len(waiting) == 1 else "wait"
-    return f"Nobody works on {head.key} ({_REASONS[reason]}), for which {names(waiting)} {wait}.", {
+    return f"Nobody works on {head.key} ({REASONS[reason]}), for which {names(waiting)} {wait}.", {
         "blocker": head.key,
         "reason": reason,
         "status": head.status,

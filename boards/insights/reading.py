@@ -38,13 +38,14 @@ TICKET_FIELDS = (
 )  # fmt: skip
 
 
-def read_facts(workflow: Workflow, now: datetime) -> Facts:
+def read_facts(workflow: Workflow, now: datetime, *, only_tied: bool = False) -> Facts:
     """A workflow as it is at ``now``. Seven queries, and one for the board where this process does not know it.
 
-    They are: tickets, dependencies, leases, agents, completed tickets, past stays, blocks by hand.
+    They are: tickets, dependencies, leases, agents, completed tickets, past stays, blocks by hand. ``only_tied``:
+    of tickets, those that wait or are waited for, and without the last three.
     """
     board = board_of(workflow)
-    tickets = {ticket.id: ticket for ticket in _tickets(workflow, board)}
+    tickets = {ticket.id: ticket for ticket in _tickets(workflow, board, only_tied=only_tied)}
     edges: dict[str, list[str]] = {}
     since: dict[str, datetime] = {}
     for ticket_id, blocker_id, created_at in _dependencies(workflow):
@@ -61,15 +62,15 @@ def read_facts(workflow: Workflow, now: datetime) -> Facts:
         tickets=tickets,
         waits={node: edges[node] for node in sorted(edges, key=lambda node: tickets[node].number)},
         waiting_since=since,
-        blocked_by_hand_since=dict(_blocked_by_hand(workflow)),
+        blocked_by_hand_since={} if only_tied else dict(_blocked_by_hand(workflow)),
         agents={agent.id: agent for agent in _agents(workflow, {name for name in named if name is not None})},
-        completed={agent: (day, week) for agent, day, week in _completed(workflow, now)},
-        stays=_stays(workflow),
+        completed={} if only_tied else {agent: (day, week) for agent, day, week in _completed(workflow, now)},
+        stays={} if only_tied else _stays(workflow),
         leases=leases,
     )
 
 
-def _tickets(workflow: Workflow, board: Board) -> Iterable[TicketFacts]:
+def _tickets(workflow: Workflow, board: Board, *, only_tied: bool) -> Iterable[TicketFacts]:
     """Open tickets, and completed ones that others still wait for (a board may complete without resolving)."""
     live = TicketDependency.objects.filter(ticket__workflow=workflow, released_at=None)
     rows = (
@@ -83,6 +84,8 @@ def _tickets(workflow: Workflow, board: Board) -> Iterable[TicketFacts]:
         )
         .order_by("number")
     )
+    if only_tied:
+        rows = rows.filter(Q(pk__in=live.values("ticket_id")) | Q(pk__in=live.values("blocker_id")))
     category = {column.id: column.category for column in board.columns}
     for row in rows.values_list(*TICKET_FIELDS):
         yield TicketFacts._make((*row, category.get(row[3], "active")))

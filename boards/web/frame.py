@@ -40,6 +40,7 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("board", "board", "Board", is_main=True),
+    Section("attention", "bell", "Attention", is_main=True),
     Section("connect", "terminal", "Connect"),
 )
 

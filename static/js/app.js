@@ -113,6 +113,9 @@ setInterval(() => {
 // The worker answers when the server does not. It is set up once the page is quiet, and no page needs it.
 addEventListener("load", () => setTimeout(() => navigator.serviceWorker?.register("/sw.js").catch(() => {}), 3000));
 
+// What waits for a person is counted once the page stands.
+if (document.querySelector("[data-count]")) addEventListener("load", () => import("./badge.js"));
+
 // First run: nothing can push to a person without a workflow, so the page asks now and then.
 if (document.querySelector("[data-first-run]")) {
   setInterval(async () => {

@@ -183,6 +183,7 @@ export class Board {
       if (!old || old.dataset.version !== fresh.dataset.version) continue; // its event brings the rest
       const [foot, note] = [".card-foot > .agent", ".note-stale"].map((part) => [old.querySelector(part), fresh.querySelector(part)]);
       if (foot[0] && foot[1] && !foot[0].isEqualNode(foot[1])) foot[0].replaceWith(foot[1]);
+      for (const control of note[1]?.querySelectorAll("button") ?? []) control.tabIndex = "current" in old.dataset ? 0 : -1;
       if (!note[0] && note[1]) (old.querySelector(":scope > .tags") ?? old.querySelector(".card-foot")).before(note[1]);
       else if (note[0] && !note[1] && !note[0].contains(document.activeElement)) note[0].remove();
       old.toggleAttribute("data-lease", fresh.hasAttribute("data-lease"));

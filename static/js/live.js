@@ -36,6 +36,7 @@ export function follow(workflow, seq, tell) {
     },
     event(event) {
       seq = Math.max(seq, event.seq);
+      document.dispatchEvent(new CustomEvent("hephaestus:event", { detail: event }));
       waiting.push(event);
       soon();
     },

@@ -166,8 +166,7 @@ def event_list(*, actor: Actor, request: ListEvents) -> EventPage:
 def approval_list(*, actor: Actor, request: ListApprovals) -> ApprovalList:
     """What waits for a person's decision in time. Three queries."""
     workflow = workflow_for(actor, request.workflow_id)
-    waiting = Approval.objects.filter(ticket__workflow=workflow, decided_at=None, expires_at__gt=timezone.now())
-    rows, total, more = page(waiting.select_related("ticket").order_by("expires_at", "id"), request)
+    rows, total, more = page(approvals_waiting(workflow).select_related("ticket"), request)
     details = [
         ApprovalDetail(
             ticket_id=row.ticket_id,
@@ -180,6 +179,13 @@ def approval_list(*, actor: Actor, request: ListApprovals) -> ApprovalList:
         for row in rows
     ]
     return ApprovalList(approvals=details, total_count=total, has_more=more)
+
+
+def approvals_waiting(workflow: Workflow) -> QuerySet[Approval]:
+    """The open requests for a decision whose time has not run out, first those whose time runs out first."""
+    now = timezone.now()
+    open_requests = Approval.objects.filter(ticket__workflow=workflow, decided_at=None, expires_at__gt=now)
+    return open_requests.order_by("expires_at", "id")
 
 
 def claim_list(*, actor: Actor, request: ListClaims) -> ClaimList:
