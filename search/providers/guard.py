@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from search.breaker import Breaker
 from search.errors import ProviderDown
@@ -66,13 +67,17 @@ class Guarded:
         return self._now([text], query=True) if known is None else known
 
     def embed_within(self, texts: Sequence[str], seconds: float, *, query: bool = False) -> Vectors:
-        """``(len(texts), dimensions)`` in time, or ProviderDown; with ``query`` of the one text as a query.
+        """``(len(texts), dimensions)`` in time, or ProviderDown; with ``query`` of the one text as a query."""
+        return self.begin(texts, seconds, query=query)()
+
+    def begin(self, texts: Sequence[str], seconds: float, *, query: bool = False) -> Callable[[], Vectors]:
+        """The same, begun now; what is returned waits for it, and raises what it raises.
 
         A provider that is late is not interrupted: its answer still closes the breaker, which its lateness may
         have opened, and is remembered.
         """
         if query and (known := self._recall(texts[0])) is not None:
-            return known
+            return lambda: known
         self._breaker.admit()
         end = time.monotonic() + seconds
         if not self._slots.acquire(timeout=seconds):
@@ -85,6 +90,9 @@ class Guarded:
         except RuntimeError as error:
             self._slots.release()
             raise ProviderDown(f"No thread can be started to embed: {error}.") from error
+        return partial(self._await, answer, end, seconds)
+
+    def _await(self, answer: Future[Vectors], end: float, seconds: float) -> Vectors:
         try:
             return answer.result(max(0.0, end - time.monotonic()))
         except TimeoutError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from search.errors import StoreDown
@@ -17,14 +18,20 @@ from tickets.models import Workflow
 PATIENCE = 0.8
 
 
-def nearest_to_text(workflow: Workflow, query: str, filters: Filters, limit: int) -> list[Hit]:
-    """Tickets nearest to a query, best first. Raises SearchPartDown."""
-    current = provider()
-    vector = current.embed_within([query], PATIENCE, query=True)[0]
-    found = nearest_to_vector(workflow, vector, filters, limit)
-    if not found and workflow.event_seq and _count(workflow) == 0:
-        raise StoreDown("No ticket of this workflow has its embedding yet.")
-    return found
+def begin_nearest(workflow: Workflow, query: str, filters: Filters, limit: int) -> Callable[[], list[Hit]]:
+    """Tickets nearest to a query, best first: its embedding begins now, what is returned waits for it and asks.
+
+    Both raise SearchPartDown.
+    """
+    embedding = provider().begin([query], PATIENCE, query=True)
+
+    def ask() -> list[Hit]:
+        found = nearest_to_vector(workflow, embedding()[0], filters, limit)
+        if not found and workflow.event_seq and _count(workflow) == 0:
+            raise StoreDown("No ticket of this workflow has its embedding yet.")
+        return found
+
+    return ask
 
 
 def nearest_to_vector(workflow: Workflow, vector: Vectors, filters: Filters, limit: int) -> list[Hit]:

@@ -5,6 +5,7 @@ Knows nothing of requests and answers, so that ``search_eval`` measures what use
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from django.conf import settings
 from search.errors import SearchPartDown
 from search.filters import Filters
 from search.fusion import pin, reciprocal_rank_fusion, relative_score_fusion
-from search.keyword import exact_search, is_identifier_like, keyword_search
+from search.keyword import KeywordHit, exact_search, is_identifier_like, keyword_search
 from search.stores.base import Hit
 
 # How many candidates each half gives; also how many results there can be.
@@ -27,8 +28,11 @@ HALF_RELEVANT = 5.0
 class Nearest(Protocol):
     """The semantic half."""
 
-    def __call__(self, query: str, filters: Filters, limit: int) -> list[Hit]:
-        """The tickets nearest in meaning, best first. Raises SearchPartDown."""
+    def __call__(self, query: str, filters: Filters, limit: int) -> Callable[[], list[Hit]]:
+        """Begins to look for the tickets nearest in meaning; what is returned waits for them, best first.
+
+        Both raise SearchPartDown.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +52,21 @@ def retrieve(
     """
     degraded = None
     semantic: list[Hit] = []
+    found: list[KeywordHit] | None = None
     if mode != "keyword":
         try:
-            semantic = nearest(query, filters, DEPTH)
+            wait = nearest(query, filters, DEPTH)
+            if mode == "hybrid":
+                # While the query is embedded, which takes about as long.
+                found = keyword_search(query, filters, DEPTH, include_comments=include_comments)
+            semantic = wait()
         except SearchPartDown as error:
             degraded = error
     if mode == "semantic" and degraded is None:
         ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic if hit.score >= floor]
         return Retrieval(ranked)
-    found = keyword_search(query, filters, DEPTH, include_comments=include_comments)
+    if found is None:
+        found = keyword_search(query, filters, DEPTH, include_comments=include_comments)
     words = [(hit.ticket_id, hit.score) for hit in found]
     if mode == "keyword" or degraded is not None:
         ranked = [(ticket_id, score / (score + HALF_RELEVANT)) for ticket_id, score in words]

@@ -21,7 +21,7 @@ from search.points import newest
 from search.providers import provider
 from search.providers.base import fingerprint
 from search.schemas import SearchResult, SearchTickets, SearchType, TicketsFound
-from search.selectors.nearest import nearest_to_text
+from search.selectors.nearest import begin_nearest
 from search.selectors.retrieval import retrieve
 from search.services.records import notes
 from tickets.access import Actor
@@ -123,7 +123,7 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
         query,
         request.search_type,
         filters,
-        nearest=functools.partial(nearest_to_text, selection.workflow),
+        nearest=functools.partial(begin_nearest, selection.workflow),
         floor=provider().thresholds.floor,
         include_comments=request.include_comments,
     )

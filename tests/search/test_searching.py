@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
+from search.keyword import KeywordHit, keyword_search
 from search.models import SearchClick, SearchRecord
+from search.providers import use
+from search.providers.base import Vectors
+from search.providers.guard import Guarded
+from search.providers.local import LocalProvider
+from search.selectors import retrieval
+from search.selectors.nearest import PATIENCE
 from search.services.records import notes
 from tests.factories import AgentWithToken, api_client, make_agent, make_ticket, make_workflow
 
@@ -60,6 +68,27 @@ def test_words_find_the_ticket_and_are_marked(agent: AgentWithToken, tickets: di
     assert 0 < best["relevance_score"] <= 1
     assert body["search_type"] == mode
     assert body["total_found"] >= 1
+
+
+def test_words_are_looked_for_while_the_query_is_embedded(
+    agent: AgentWithToken, tickets: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = threading.Event()
+
+    class Waiting(LocalProvider):
+        def embed_query(self, text: str) -> Vectors:
+            assert looked.wait(PATIENCE), "nobody looked for words meanwhile"
+            return super().embed_query(text)
+
+    def look(*args: Any, **kwargs: Any) -> list[KeywordHit]:
+        hits = keyword_search(*args, **kwargs)
+        looked.set()
+        return hits
+
+    monkeypatch.setattr(retrieval, "keyword_search", look)
+    with use(Guarded(Waiting())):
+        body = search(agent, "burndown weekends")
+    assert (body["degraded"], keys(body)[0]) == (False, CHART["title"])
 
 
 def test_an_identifier_comes_first(agent: AgentWithToken, tickets: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,8 @@ class Command(BaseCommand):
         filters = Filters(workflow_id=WORKFLOW)
         floor = provider().thresholds.floor
 
-        def nearest(query: str, filters: Filters, limit: int) -> list[Hit]:
-            return store.query(provider().embed_query(query)[0], filters, limit)
+        def nearest(query: str, filters: Filters, limit: int) -> Callable[[], list[Hit]]:
+            return lambda: store.query(provider().embed_query(query)[0], filters, limit)
 
         self.stdout.write(f"{len(found.documents)} documents, {len(found.queries)} queries")
         self.stdout.write(f"{'':10}{'nDCG@10':>9}{'recall@10':>11}{'MRR@10':>9}")
