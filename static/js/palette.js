@@ -113,7 +113,8 @@ class Palette {
     const rows = await found(workflow, "tickets", text);
     if (turn !== this.#turn) return;
     const key = text.toUpperCase();
-    rows.sort((a, b) => (b.id.toUpperCase() === key) - (a.id.toUpperCase() === key));
+    const worth = ({ id, name }) => 2 * (id.toUpperCase() === key) + name.toUpperCase().startsWith(key);
+    rows.sort((a, b) => worth(b) - worth(a));
     this.#tickets = rows.map((row) => ({ ...row, why: "" }));
     this.#state = "";
     this.#draw();
