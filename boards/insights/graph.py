@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from graphlib import TopologicalSorter
 
 Waits = Mapping[str, Sequence[str]]
@@ -83,3 +84,27 @@ def head_of(node: str, waits: Waits) -> str:
     while waits.get(node):
         node = waits[node][0]
     return node
+
+
+def releases(waits: Waits, held: Collection[str]) -> dict[str, str | None]:
+    """Node → the nearest node that sets it free alone, as ``freed_by`` means it; None where no single one does.
+
+    That is the node's immediate dominator: every way from the beginnings of the graph to it leads through that one
+    (Cooper, Harvey, Kennedy: A Simple, Fast Dominance Algorithm, 2001; without cycles one pass is enough). What a
+    node frees are its descendants in this tree. Raises graphlib.CycleError.
+    """
+    above: dict[str, str | None] = {}
+    level: dict[str | None, int] = {None: 0}
+
+    def meet(one: str | None, other: str | None) -> str | None:
+        while one != other:
+            if level[one] < level[other]:
+                one, other = other, one
+            one = above[one] if one is not None else None
+        return one
+
+    for node in TopologicalSorter(waits).static_order():
+        nearest: list[str | None] = [] if node in held else list(waits[node])
+        above[node] = reduce(meet, nearest) if nearest else None
+        level[node] = level[above[node]] + 1
+    return {node: above[node] for node in waits}

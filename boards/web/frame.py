@@ -41,6 +41,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("board", "board", "Board", is_main=True),
     Section("attention", "bell", "Attention", is_main=True),
+    Section("graph", "graph", "Graph", is_main=True),
     Section("connect", "terminal", "Connect"),
 )
 

@@ -1,0 +1,18 @@
+// Small parts that cards, rows and the panel share.
+
+import { element, icon } from "./actions.js";
+
+// A type's glyph and, for ears, its name: [name, glyph, class or colour, emoji].
+export function glyphs([name, glyph, paint, emoji]) {
+  if (emoji) return element("span", { class: "type-emoji", role: "img", "aria-label": name }, emoji);
+  const drawn = icon(glyph, paint.startsWith("type-") ? undefined : paint);
+  if (paint.startsWith("type-")) drawn.classList.add(paint);
+  const both = document.createDocumentFragment();
+  both.append(drawn, element("span", { class: "vh" }, name));
+  return both;
+}
+
+// [name, letters, hue, whether a person]
+export const avatar = ([, letters, hue, isHuman]) => element("span", { class: `avatar hue-${hue}${isHuman ? " avatar-human" : ""}`, "aria-hidden": "true" }, letters);
+
+export const link = (key) => element("a", { class: "key", href: `/tickets/${key}` }, key);
