@@ -204,7 +204,7 @@ function closer() {
 
 function closed() {
   const id = dialog.dataset.ticketId;
-  const last = trail?.isLeft && cardOf(trail.keys[trail.at]);
+  const last = trail?.isLeft ? cardOf(trail.keys[trail.at]) : null;
   trail = null;
   ticket = null;
   dialog.replaceChildren();
