@@ -8,12 +8,13 @@ from django.views.generic import RedirectView
 from boards.web.accounts import choose_theme, choose_zone, sign_in, sign_out
 from boards.web.attention import attention_count, attention_list, attention_page
 from boards.web.commit_page import commit_file, commit_files, commit_lines, commit_page
+from boards.web.connect import connect_page
 from boards.web.graph_page import graph_data, graph_page
 from boards.web.new_ticket import alike, choices, new_ticket_page
 from boards.web.profile import change_password, profile_page
 from boards.web.shell import manifest, offline_page, service_worker
 from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
-from boards.web.views import changed_cards, connect_page, more_cards
+from boards.web.views import changed_cards, more_cards
 
 web_urls = [
     path("", RedirectView.as_view(url="/tickets"), name="home"),

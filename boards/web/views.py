@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import render
 from django.template.loader import get_template, render_to_string
 
 from boards.selectors.columns import cards_of, column_cards
@@ -13,6 +12,7 @@ from boards.selectors.fleet import fleet_counts, open_leases
 from boards.web.bar import Bar
 from boards.web.board import PER_COLUMN, BoardView, Count, counts_of, summary_of, with_cards
 from boards.web.cards import Cards, with_heat
+from boards.web.connect import first_run
 from boards.web.filters import read_arrangement
 from boards.web.frame import frame_of, remembered
 from boards.web.heat import recent_heat
@@ -27,7 +27,7 @@ def board_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """``/tickets``: the board of ``?workflow=``, else of the one seen last."""
     frame = frame_of(request, actor)
     if frame is None:
-        return _first_run(request, actor)
+        return first_run(request, actor)
     workflow, board, query = frame.workflow, frame.board, request.GET
     leases = open_leases(workflow)
     column, after = query.get("column"), query.get("after")
@@ -42,19 +42,6 @@ def board_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     context = {"view": view, "workflow": workflow, "board": board, "workflows": frame.workflows, "bar": bar}
     response = HttpResponse(with_cards(render_to_string("boards/board.html", context, request), view.cells))
     return remembered(request, response, workflow)
-
-
-@page
-def connect_page(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """How to connect an agent to the workflow."""
-    frame = frame_of(request, actor)
-    if frame is None:
-        return _first_run(request, actor)
-    return frame.render(request, "boards/connect.html", "connect", {"actor": actor, "board": frame.board})
-
-
-def _first_run(request: HttpRequest, actor: Actor) -> HttpResponse:
-    return render(request, "boards/connect.html", {"actor": actor, "workflows": []})
 
 
 @fragment

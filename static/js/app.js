@@ -119,7 +119,7 @@ if (document.querySelector("[data-count]")) addEventListener("load", () => impor
 // First run: nothing can push to a person without a workflow, so the page asks now and then.
 if (document.querySelector("[data-first-run]")) {
   setInterval(async () => {
-    if (document.hidden) return;
+    if (document.hidden || !document.querySelector("[data-first-run]")) return;
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
     if (answer?.ok && !(await answer.text()).includes("data-first-run")) location.assign("/tickets");
   }, 4000);

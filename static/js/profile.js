@@ -1,6 +1,7 @@
 // The profile: name, zone, tokens. Each says in its own place what came of it.
 
-import { announce, button, call, element, icon, newKey, openSignIn, toast } from "./actions.js";
+import { announce, button, call, element, icon, toast } from "./actions.js";
+import { sends } from "./forms.js";
 
 const QUIET = "hephaestus-single-keys-off"; // as on the board
 const DAY = 86_400_000; // ms
@@ -8,37 +9,6 @@ const nameForm = document.querySelector("[data-name-form]");
 const tokenForm = document.querySelector("[data-token-form]");
 const zoneForm = document.querySelector("[data-zone-form]");
 const agent = encodeURIComponent(tokenForm.dataset.agent);
-
-function fault(form, refusal) {
-  const place = form.querySelector("[data-fault]");
-  place.replaceChildren();
-  form.querySelector("input:not([type=hidden])").toggleAttribute("aria-invalid", false);
-  if (!refusal) return;
-  form.querySelector("input:not([type=hidden])").setAttribute("aria-invalid", "true");
-  place.append(icon("warn"), element("span", {}, refusal.message));
-  if (refusal.code === "unauthenticated") place.append(button("Sign in", openSignIn, "btn-quiet"));
-}
-
-// One try at a time; the same key until it is answered, so that a repetition changes nothing twice.
-function sends(form, run) {
-  let key = newKey();
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const sender = form.querySelector("[type=submit]");
-    if (sender.disabled) return;
-    sender.disabled = true;
-    fault(form, null);
-    try {
-      await run(key);
-      key = newKey();
-    } catch (refusal) {
-      if (!refusal.retryable) key = newKey();
-      fault(form, refusal);
-    } finally {
-      sender.disabled = false;
-    }
-  });
-}
 
 sends(nameForm, async (key) => {
   const { agent: now } = await call(`agents/${agent}`, { name: nameForm.elements.name.value }, { method: "PATCH", key });
