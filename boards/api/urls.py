@@ -20,6 +20,7 @@ api_urls: list[URLPattern] = [
     path("workflows/<str:workflow_id>/board/validate", BoardCheck.as_view()),
     path("workflows/<str:workflow_id>/views", operation_view(get=op.VIEW_LIST, post=op.VIEW_SAVE)),
     path("views/<str:view_id>", operation_view(delete=op.VIEW_DELETE)),
+    path("workflows/<str:workflow_id>/metrics", operation_view(get=op.METRICS_GET)),
     path("workflows/<str:workflow_id>/insights", operation_view(get=op.INSIGHTS_GET, base=InsightsView)),
     # Here, after all that stands under tickets/: an id may be the name of an operation.
     path("tickets/<str:ticket_id>/agent-prompt", operation_view(get=op.AGENT_PROMPT_GET)),

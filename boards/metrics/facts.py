@@ -85,7 +85,10 @@ def rows_of(kind: type[RowsT], columns: Mapping[str, Numbers]) -> RowsT:
 
 def chosen(rows: RowsT, mask: Mask) -> RowsT:
     """The rows where the mask is true."""
-    return type(rows)(**{field.name: getattr(rows, field.name)[mask] for field in fields(rows)})
+    if mask.all():
+        return rows
+    places = np.flatnonzero(mask)
+    return type(rows)(**{field.name: getattr(rows, field.name).take(places) for field in fields(rows)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Facts:
 
     def only(self, tickets: Mask) -> Facts:
         """The stays, blocks and acts of some tickets. The tickets themselves stay, under their numbers."""
+        if tickets.all():
+            return self
         return Facts(
             tickets=self.tickets,
             stays=chosen(self.stays, tickets[self.stays.ticket]),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from boards import schemas as b
 from boards.insights import schemas as g
+from boards.metrics import schemas as m
 from gitlinks import schemas as h
 from gitlinks.worktrees import schemas as r
 from hephaestus_site.sdk.calls import BinaryDownload, Call, Download, Group, TransportT
@@ -105,6 +106,7 @@ class Workflows(Group[TransportT]):
     duplicates = Call("GET", "workflows/{workflow_id}/duplicates", s.ListDuplicates, s.DuplicatesFound)
     search_index = Call("GET", "workflows/{workflow_id}/search-index", s.GetSearchIndex, s.SearchIndex)
     statistics = Call("GET", "tickets/stats/{workflow_id}", b.GetStatistics, b.StatisticsAnswer)
+    metrics = Call("GET", "workflows/{workflow_id}/metrics", m.GetMetrics, m.MetricsAnswer)
 
 
 class Boards(Group[TransportT]):

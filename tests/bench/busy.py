@@ -60,7 +60,7 @@ class Past:
             updated_at=start,
         )
         self.tickets.append(ticket)
-        self._record(ticket, start, "created", new=snapshot(ticket))
+        self._record(ticket, start, "created", (None, None, snapshot(ticket)))
         entered = start
         for at in sorted(start + (end - start) * pick.random() for _ in range(changes)):
             entered = self._change(ticket, at, entered)
@@ -74,24 +74,24 @@ class Past:
             return self._move(ticket, at, entered)
         if kind == "commented":
             ticket.comment_count += 1
-            self._record(ticket, at, "commented", new=f"comment-{len(self.history)}")
+            self._record(ticket, at, "commented", (None, None, f"comment-{len(self.history)}"))
         elif kind == "title":
-            self._record(ticket, at, "field_updated", "title", ticket.title, f"Part {ticket.number} once more")
+            self._record(ticket, at, "field_updated", ("title", ticket.title, f"Part {ticket.number} once more"))
         elif kind == "claim":
             holder = self.random.choice(self.agents)
-            self._record(ticket, at, "claimed", "lease_agent_id", None, holder)
+            self._record(ticket, at, "claimed", ("lease_agent_id", None, holder))
             reason = self.random.choice(["released", "released", "expired"])
-            self._record(ticket, at, "released", "lease_agent_id", holder, None, reason=reason)
+            self._record(ticket, at, "released", ("lease_agent_id", holder, None), reason=reason)
         elif kind == "assign":
             old, ticket.assigned_agent_id = ticket.assigned_agent_id, self.random.choice(self.agents)
-            self._record(ticket, at, "assigned", "assigned_agent_id", old, ticket.assigned_agent_id)
+            self._record(ticket, at, "assigned", ("assigned_agent_id", old, ticket.assigned_agent_id))
         elif kind == "block":
             ticket.is_blocked = ticket.is_manually_blocked = not ticket.is_blocked
             change = "blocked" if ticket.is_blocked else "unblocked"
-            self._record(ticket, at, change, "is_blocked", not ticket.is_blocked, ticket.is_blocked)
+            self._record(ticket, at, change, ("is_blocked", not ticket.is_blocked, ticket.is_blocked))
         else:
             ticket.commit_count += 1
-            self._record(ticket, at, "commit_linked", new=f"{len(self.history):040x}")
+            self._record(ticket, at, "commit_linked", (None, None, f"{len(self.history):040x}"))
         return entered
 
     def _move(self, ticket: Ticket, at: datetime, entered: datetime) -> datetime:
@@ -108,9 +108,10 @@ class Past:
             ticket.started_at = at
         final = category == "final"
         if final != ticket.is_resolved:
-            ticket.is_resolved, ticket.resolved_at, ticket.completed_at = final, *((at, at) if final else (None, None))
-            self._record(ticket, at, "resolved" if final else "reopened", "is_resolved", not final, final)
-        self._record(ticket, at, "status_changed", "status", origin, target)
+            ticket.is_resolved = final
+            ticket.resolved_at = ticket.completed_at = at if final else None
+            self._record(ticket, at, "resolved" if final else "reopened", ("is_resolved", not final, final))
+        self._record(ticket, at, "status_changed", ("status", origin, target))
         return at
 
     def _stay(self, ticket: Ticket, entered: datetime, left: datetime | None) -> StatusPeriod:
@@ -120,16 +121,22 @@ class Past:
         )
 
     def _record(
-        self, ticket: Ticket, at: datetime, change: str, field_name: str | None = None, old: Any = None,
-        new: Any = None, **metadata: str,
-    ) -> None:  # fmt: skip
+        self,
+        ticket: Ticket,
+        at: datetime,
+        change: str,
+        field: tuple[str | None, Any, Any] = (None, None, None),
+        **metadata: str,
+    ) -> None:
+        """``field``: its name, what it was, what it became."""
+        name, old, new = field
         self.history.append(
             TicketHistory(
                 ticket_id=ticket.id,
                 workflow_id=self.workflow.id,
                 agent_id=self.random.choice(self.agents),
                 change_type=change,
-                field_name=field_name,
+                field_name=name,
                 old_value=encode_value(old),
                 new_value=encode_value(new),
                 metadata=metadata,
