@@ -89,8 +89,16 @@ class Hit:
         return mark_safe(self.row["title_html"])  # noqa: S308 - escaped by the search, with <mark> alone
 
     @property
-    def text(self) -> SafeString:
+    def text(self) -> str:
+        """What the ticket says under its title: where it matches, else how it begins."""
+        if self.row["matched_in"] and not {"description", "comments"} & set(self.row["matched_in"]):
+            return self.row["description"]  # the preview repeats the title
         return mark_safe(self.row["preview_html"])  # noqa: S308 - escaped by the search, with <mark> alone
+
+    @property
+    def is_from_comment(self) -> bool:
+        matched = self.row["matched_in"]
+        return "comments" in matched and "description" not in matched
 
     @property
     def percent(self) -> int:

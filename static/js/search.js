@@ -8,13 +8,13 @@ import { Recent } from "./searchrecent.js";
 const TYPING = 220; // ms of silence after which a search begins
 const SLOW = 300; // ms after which a search is said to be under way
 
-const main = document.querySelector("[data-workflow]");
+const main = document.querySelector("#main");
 const workflow = main.dataset.workflow;
 const form = document.querySelector("[data-search]");
 const field = form.querySelector("[data-field]");
 const results = document.querySelector("[data-results]");
 const hits = new Hits(workflow, results, field);
-const recent = new Recent(workflow, results);
+const recent = new Recent(`${workflow}:${form.dataset.me}`, results);
 
 let shown = location.search; // the search whose results are on the page
 let isTyping = false; // the address of a search that is still being typed is replaced, not added
@@ -238,7 +238,9 @@ function news() {
 // ── begin ──
 
 document.querySelector("[data-share]").hidden = false;
-if (matchMedia("(max-width: 960px)").matches) form.querySelector("[data-filters]").open = false;
+const filters = form.querySelector("[data-filters]");
+if (matchMedia("(max-width: 960px)").matches) filters.open = false;
+filters.dataset.ready = "";
 results.addEventListener("search:opened", commit);
 tell(location.search || asked());
 recent.draw();
