@@ -12,6 +12,14 @@ from boards.web.connect import connect_page
 from boards.web.graph_page import graph_data, graph_page
 from boards.web.new_ticket import alike, choices, new_ticket_page
 from boards.web.profile import change_password, profile_page
+from boards.web.search_page import (
+    search_export,
+    search_page,
+    search_preview,
+    search_results,
+    search_rows,
+    search_saved,
+)
 from boards.web.shell import manifest, offline_page, service_worker
 from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
 from boards.web.views import changed_cards, more_cards
@@ -28,6 +36,12 @@ web_urls = [
     path("sw.js", service_worker, name="service-worker"),
     path("offline", offline_page, name="offline"),
     path("connect", connect_page, name="connect"),
+    path("search", search_page, name="search"),
+    path("search/results", search_results, name="search-results"),
+    path("search/rows", search_rows, name="search-rows"),
+    path("search/saved", search_saved, name="search-saved"),
+    path("search/export", search_export, name="search-export"),
+    path("search/preview/<str:ticket_id>", search_preview, name="search-preview"),
     path("attention", attention_page, name="attention"),
     path("attention/list", attention_list, name="attention-list"),
     path("attention/count", attention_count, name="attention-count"),
