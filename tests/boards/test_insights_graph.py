@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from boards.insights.graph import chains, dependants_of, freed_by, head_of
 from boards.insights.load import Crew, handovers, levelling, overloaded
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 Waits = dict[str, list[str]]
 NAMES = [f"n{number}" for number in range(8)]
 

@@ -13,6 +13,8 @@ from gitlinks.diffs import compare, compare_file, patch
 from gitlinks.repository import find_shas, read_commit, read_head
 from tests.gitlinks.repositories import ALL, ENVIRONMENT, Scratch
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_PARENT = ("--diff-merges=first-parent", "--find-renames", "--find-copies")
 

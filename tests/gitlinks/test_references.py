@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from gitlinks.references import find_references, hint
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 PREFIXES = frozenset({"BB", "TKT"})
 ID = "ticket-0f8fad5b-d9cb-469f-a165-70867728950e"
 

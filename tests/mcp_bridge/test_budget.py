@@ -19,6 +19,8 @@ from tests.mcp_bridge.clients import Place, call, new_ticket, text_of
 from tests.mcp_bridge.tokens import answer_tokens, tokens
 from tickets.tokens import estimate
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 NOISE = random.Random(7)
 MAX_DEFINITIONS = 4000
 

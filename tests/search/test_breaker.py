@@ -7,6 +7,8 @@ import pytest
 from search.breaker import Breaker
 from search.errors import StoreDown
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 
 class Clock:
     """Time that passes when the test says so."""

@@ -15,6 +15,8 @@ import pytest
 
 from search.evaluation import EvaluationSet, Query, SetError, identifiers_of, load_set, scores, titles_of
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 PARAPHRASES = Path(__file__).parent / "data" / "paraphrases.jsonl"
 # Snowball's list of English stop words, as PostgreSQL has it; single letters aside.
 SNOWBALL = """

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from search.fusion import Fused, pin, reciprocal_rank_fusion, relative_score_fusion
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 Fusion = Callable[..., list[Fused]]
 BOTH = pytest.mark.parametrize("fuse", [reciprocal_rank_fusion, relative_score_fusion])
 FLOOR = 0.3

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from search.keyword.words import MAX_CANDIDATES, MAX_TERMS, Term, is_identifier_like, phrases_of, terms_of
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 
 def words(query: str) -> list[str]:
     return [" ".join(term.words) for term in terms_of(query)]

@@ -18,6 +18,8 @@ from search.providers.base import Thresholds, Vectors, fingerprint
 from search.providers.guard import Guarded
 from tests.search.embedding_double import make_vectors
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 SOON = 0.02  # seconds; nothing here takes that long unless it hangs
 ENOUGH = 30.0
 

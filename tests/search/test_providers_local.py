@@ -17,6 +17,8 @@ from search.providers import local
 from search.providers.base import Vectors, fingerprint
 from search.providers.local import LocalProvider
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 LONG = "The nightly build stops with a segmentation fault in the parser. " * 160  # 10,000 characters
 
 provider = LocalProvider()

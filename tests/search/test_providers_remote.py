@@ -22,6 +22,8 @@ from search.providers.remote import REQUEST_TEXTS, asked_pause
 from search.providers.voyage import VoyageProvider
 from tests.search.embedding_double import KEY, EmbeddingDouble, Fault, make_vectors
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 Provider = OpenAIProvider | VoyageProvider
 Change = Callable[[dict[str, Any]], object]
 

@@ -40,6 +40,8 @@ from tests.search.vectors import (
     text_of,
 )
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 WF = Filters(workflow_id="wf-1")
 
 

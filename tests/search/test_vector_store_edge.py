@@ -20,6 +20,8 @@ from search.stores.exact import ExactStore
 from search.stores.folders import sweep_stale
 from tests.search.vectors import ALL_HALVES, DIMENSIONS, FAR, SAME, brute_force, ids, point
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 WF = Filters(workflow_id="wf-1")
 # A process that opens a store, says so and does as it is told.
 OTHER = """

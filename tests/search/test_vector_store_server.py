@@ -20,6 +20,8 @@ from search.stores.server import COLLECTION, ServerStore
 from tests.search.qdrant_double import QdrantDouble, qdrant_double
 from tests.search.vectors import DIMENSIONS, SAME, ids, point
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 WF = Filters(workflow_id="wf-1")
 KEY = "a-key-that-nobody-may-see"
 

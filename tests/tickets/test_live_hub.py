@@ -14,6 +14,8 @@ from tickets.live import feed, hub, tail
 from tickets.live.feed import Feed, Message
 from tickets.live.hub import Hub
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 WORKFLOW = "flow"
 
 

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from tickets.rules import BoardSettings, default_board, parse_board, parse_color
 
+pytestmark = pytest.mark.sqlite_only  # nothing here depends on the database
+
 TYPES = ["bug", "task"]
 
 
@@ -115,7 +117,8 @@ def test_transitions_allow_what_they_name_in_column_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "color"), [("#ABC", "#abc"), ("#a1b2c3", "#a1b2c3"), ("red", "#ef4444"), ("#gray", "#6b7280"), ("Lightblue", "#3b82f6")]
+    ("text", "color"),
+    [("#ABC", "#abc"), ("#a1b2c3", "#a1b2c3"), ("red", "#ef4444"), ("#gray", "#6b7280"), ("Lightblue", "#3b82f6")],
 )
 def test_colours_are_hexadecimal_or_named(text: str, color: str) -> None:
     assert parse_color(text) == color
