@@ -159,15 +159,22 @@ def commit_page(request: HttpRequest, actor: Actor, commit_sha: str) -> HttpResp
     workflow = workflow_for(actor, asked) if asked else None
     context: dict[str, Any] = {"workflows": workflows, "workflow": workflow, "commit_sha": commit_sha}
     try:
-        wanted = _asked(request, commit_sha)
-        view = CommitView(actor, _read(actor, wanted), workflow, wanted.parent)
-        context |= {"view": view, "files": view.files(), "forge": forge_address(actor, wanted), "per_page": PAGE}
+        context |= _window(request, actor, commit_sha, workflow)
     except (Unauthenticated, Forbidden):
         raise
     except DomainError as error:
         context |= {"error": error, "known": _known(actor, commit_sha), "candidates": error.extra.get("candidates")}
         return render(request, "boards/commit_refused.html", context, status=error.status)
     return render(request, "boards/commit.html", context)
+
+
+@fragment
+def commit_dialog(request: HttpRequest, actor: Actor, commit_sha: str) -> HttpResponse:
+    """The same without a page around it, to be shown over another."""
+    asked = request.GET.get("workflow")
+    workflow = workflow_for(actor, asked) if asked else None
+    context = {"workflow": workflow, **_window(request, actor, commit_sha, workflow)}
+    return render(request, "boards/commit_dialog.html", context)
 
 
 @fragment
@@ -211,6 +218,13 @@ def linked_tickets(actor: Actor, sha: str) -> list[Ticket]:
     """The tickets that the commit is linked to, as far as the person may read them. One query."""
     found = Ticket.objects.filter(commits__commit_sha=sha, workflow__in=visible_workflows(actor))
     return list(found.order_by("key").only("id", "key", "title", "workflow_id")[:MAX_LINKED])
+
+
+def _window(request: HttpRequest, actor: Actor, commit_sha: str, workflow: Workflow | None) -> dict[str, Any]:
+    """What the window's template asks for. Raises DomainError."""
+    wanted = _asked(request, commit_sha)
+    view = CommitView(actor, _read(actor, wanted), workflow, wanted.parent)
+    return {"view": view, "files": view.files(), "forge": forge_address(actor, wanted), "per_page": PAGE}
 
 
 def _read(actor: Actor, wanted: OneCommit) -> CommitDiff:

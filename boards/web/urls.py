@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 
 from boards.web.accounts import choose_theme, choose_zone, sign_in, sign_out
 from boards.web.attention import attention_count, attention_list, attention_page
-from boards.web.commit_page import commit_file, commit_files, commit_lines, commit_page
+from boards.web.commit_page import commit_dialog, commit_file, commit_files, commit_lines, commit_page
 from boards.web.connect import connect_page
 from boards.web.graph_page import graph_data, graph_page
 from boards.web.new_ticket import alike, choices, new_ticket_page
@@ -48,6 +48,7 @@ web_urls = [
     path("graph", graph_page, name="graph"),
     path("graph/data", graph_data, name="graph-data"),
     path("commits/<str:commit_sha>", commit_page, name="commit"),
+    path("commits/<str:commit_sha>/window", commit_dialog, name="commit-dialog"),
     path("commits/<str:commit_sha>/files", commit_files, name="commit-files"),
     path("commits/<str:commit_sha>/files/<int:index>", commit_file, name="commit-file"),
     path("commits/<str:commit_sha>/files/<int:index>/lines", commit_lines, name="commit-lines"),

@@ -88,7 +88,7 @@ export const front = () => [...document.querySelectorAll("dialog:modal")].at(-1)
 
 // For ears: what happened, said when the reader comes to it.
 export function announce(text) {
-  const region = document.querySelector("dialog[open] [data-announcer]") ?? document.querySelector("[data-announcer]");
+  const region = front().querySelector("[data-announcer]") ?? document.querySelector("[data-announcer]");
   if (!region) return;
   region.textContent = "";
   requestAnimationFrame(() => { region.textContent = text; });

@@ -1,33 +1,9 @@
-// The window on a commit.
+// The window on a commit as a page.
 
-import { copy } from "./actions.js";
-import { Files } from "./difffiles.js";
-import { Navigation } from "./diffnav.js";
+import { openWindow } from "./diffwindow.js";
 
-const KEPT = "hephaestus-diff-layout";
-const main = document.querySelector("[data-commit]");
-const narrow = matchMedia("(max-width: 720px)"); // two columns of code need room
-const wanted = () => (!narrow.matches && localStorage.getItem(KEPT) === "split" ? "split" : "unified");
+const address = location.pathname;
+openWindow(document.querySelector("[data-commit]"));
 
-for (const control of main.querySelectorAll("[data-copies]")) {
-  control.hidden = false;
-  control.addEventListener("click", () => copy(document.getElementById(control.dataset.copies).textContent, control.dataset.what));
-}
-
-if (main.querySelector(".filetree")) {
-  const files = new Files(main, wanted());
-  const switches = [...main.querySelectorAll("button[data-layout]")];
-  const show = () => {
-    for (const control of switches) control.setAttribute("aria-pressed", String(control.dataset.layout === wanted()));
-    if (files.layout !== wanted()) files.setLayout(wanted());
-  };
-  for (const control of switches) {
-    control.addEventListener("click", () => {
-      localStorage.setItem(KEPT, control.dataset.layout);
-      show();
-    });
-  }
-  narrow.addEventListener("change", show);
-  show();
-  new Navigation(main, files);
-}
+// Reloaded out of a dialog, the page is one with what is under it in the browser's history: to go back loads that.
+addEventListener("popstate", () => { if (location.pathname !== address) location.reload(); });

@@ -17,12 +17,13 @@ export class Files {
   #running = 0;
   #opened = null; // what "open all" and "collapse all" said last
 
-  constructor(main, layout) {
+  // `scroller`: what scrolls, where it is not the window.
+  constructor(main, layout, scroller = null) {
     this.list = main.querySelector(".diff-main");
     this.base = `/commits/${main.dataset.commit}/files`;
     this.query = main.dataset.query;
     this.layout = layout;
-    this.near = new IntersectionObserver((entries) => entries.forEach((entry) => this.#moved(entry)), { rootMargin: NEAR });
+    this.near = new IntersectionObserver((entries) => entries.forEach((entry) => this.#moved(entry)), { root: scroller, rootMargin: NEAR });
     for (const part of this.list.querySelectorAll(".files-part.is-waiting")) {
       part.style.blockSize = `${part.dataset.count * HEADING}px`;
       this.near.observe(part);

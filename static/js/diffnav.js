@@ -15,9 +15,11 @@ export class Navigation {
   #at = null; // the file that was gone to last
   #busy = false;
 
-  constructor(main, files) {
+  // In a dialog: `box`, what scrolls in it, and a signal that it is closed.
+  constructor(main, files, { box = null, scroller = null, signal } = {}) {
     this.main = main;
     this.files = files;
+    this.scroller = scroller;
     this.tree = main.querySelector(".filetree");
     this.bar = main.querySelector("[data-diff-bar]");
     this.where = main.querySelector("[data-where]");
@@ -25,17 +27,20 @@ export class Navigation {
     main.addEventListener("click", (event) => this.#clicked(event));
     main.addEventListener("focusin", ({ target }) => { this.#at = target.closest(".dfile") ?? this.#at; });
     this.#filter();
-    document.addEventListener("scroll", later(80, () => this.#follow()), { passive: true });
-    addEventListener("hashchange", () => this.#hash());
+    (scroller ?? document).addEventListener("scroll", later(80, () => this.main.isConnected && this.#follow()), { passive: true });
+    addEventListener("hashchange", () => this.#hash(), { signal });
     const single = (run) => (event) => {
-      if (localStorage.getItem(QUIET) || event.defaultPrevented || event.target.closest("[popover], dialog, form, input")) return;
+      const { target } = event;
+      if (localStorage.getItem(QUIET) || event.defaultPrevented || target.closest("[popover], form, input")) return;
+      if (target.closest("dialog") !== box && target !== document.body) return;
       event.preventDefault();
       run();
     };
-    tinykeys(window, {
+    const forget = tinykeys(window, {
       n: single(() => this.step(1)), p: single(() => this.step(-1)), j: single(() => this.file(1)), k: single(() => this.file(-1)),
       t: single(() => this.jump()), "Shift+?": single(() => this.help()), "?": single(() => this.help()),
     });
+    signal?.addEventListener("abort", forget);
     this.#hash();
     this.#follow();
   }
@@ -44,7 +49,7 @@ export class Navigation {
     const link = event.target.closest(".filetree a");
     if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
       event.preventDefault();
-      history.replaceState(null, "", link.hash);
+      history.replaceState(history.state, "", link.hash);
       return this.go(Number(link.hash.slice(2)));
     }
     const control = event.target.closest("[data-change], [data-jump], [data-all], [data-help]");
@@ -113,8 +118,10 @@ export class Navigation {
 
   #inSight(node) {
     const { top, bottom } = node.getBoundingClientRect();
-    return bottom > this.bar.getBoundingClientRect().bottom && top < innerHeight;
+    return bottom > this.bar.getBoundingClientRect().bottom && top < this.#floor;
   }
+
+  get #floor() { return this.scroller?.getBoundingClientRect().bottom ?? innerHeight; }
 
   // ── changes ──
 
@@ -161,8 +168,8 @@ export class Navigation {
     for (const row of rows) row.classList.add("is-cursor");
     this.#cursor = { file, number, rows };
     this.#at = file;
-    const room = innerHeight - this.bar.getBoundingClientRect().bottom;
-    scrollBy({ top: this.#top(rows[0]) - Math.min(120, room / 4) });
+    const room = this.#floor - this.bar.getBoundingClientRect().bottom;
+    (this.scroller ?? window).scrollBy({ top: this.#top(rows[0]) - Math.min(120, room / 4) });
     this.where.textContent = `Change ${number} of ${count}`;
     const line = rows[0].querySelector(".ln[data-n]")?.dataset.n;
     announce(`Change ${number} of ${count}, ${file.querySelector(".path").title}, line ${line}`);

@@ -5,6 +5,7 @@ import { offer } from "./offers.js";
 import { remember } from "./recent.js";
 
 const TICKET = /^\/tickets\/([A-Za-z][A-Za-z0-9]*-[1-9][0-9]*)$/;
+const COMMIT = /^\/commits\/[0-9a-f]{4,64}$/;
 const FRESH = 4000; // ms: so long what was fetched ahead is shown
 const NEAR = 90; // ms: a pointer that only passes by fetches nothing
 
@@ -15,6 +16,7 @@ let timer = 0;
 let boardTitle = document.title;
 let trail = null; // {keys, at, list, isLeft}: the column that the person came from, where in it they are, whether they went on
 let lines = null;
+let commits = null; // the module of the dialog on a commit, once one was opened
 
 const keyOf = (link) => (link && link.origin === location.origin ? TICKET.exec(link.pathname)?.[1] : null);
 const load = () => Promise.all([import("./ticket.js"), import("./ticketlines.js")]).then(([made, offers]) => {
@@ -53,10 +55,34 @@ document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   if (!link || link.matches("[data-leave], [target]")) return;
   const key = keyOf(link);
-  if (!key) return;
+  const isCommit = dialog?.open && link.origin === location.origin && COMMIT.test(link.pathname);
+  if (!key && !isCommit) return;
   event.preventDefault();
-  go(key);
+  if (isCommit) goToCommit(link.pathname + link.search);
+  else if (link.closest(".commit-dialog") && key === ticket?.data.key) commits.hide();
+  else go(key);
 });
+
+// ── a commit of the ticket, over it ──
+
+function goToCommit(address) {
+  const { depth, commitDepth = 0 } = history.state;
+  history.pushState({ ...history.state, commit: address, commitDepth: commitDepth + 1, depth: depth + 1 }, "", address);
+  showCommit(address);
+}
+
+let commitLink = null; // the address of the link that the first of them was opened by
+
+async function showCommit(address) {
+  if (!commits?.isOpen()) commitLink = document.activeElement?.closest("a")?.getAttribute("href") ?? "";
+  commits ??= await import("./commitdialog.js");
+  if (history.state?.commit !== address) return; // gone back meanwhile
+  commits.show(address, () => {
+    if (history.state?.commit) history.go(-history.state.commitDepth);
+    // The link may have been drawn anew meanwhile.
+    if (document.activeElement === document.body && dialog.open) (dialog.querySelector(`a[href="${CSS.escape(commitLink)}"]`) ?? dialog.querySelector(".panel-main"))?.focus();
+  });
+}
 
 // What has only a key, and no link; `act`: to comment or edit at once.
 document.addEventListener("hephaestus:open", (event) => {
@@ -69,6 +95,7 @@ function go(key, act) {
   setOut(key);
   const { board = location.pathname + location.search, depth = 0 } = history.state?.ticket ? history.state : {};
   history.pushState({ ticket: key, board, depth: depth + 1 }, "", `/tickets/${key}`);
+  commits?.hide();
   show(key, act);
 }
 
@@ -129,10 +156,12 @@ offer((key) => (ticket && dialog?.open && (!key || key === ticket.data.key) ? { 
 
 // Before the board's own, which would take the address for the board's.
 addEventListener("popstate", (event) => {
-  const key = event.state?.ticket;
-  if (key) show(key);
-  else if (dialog?.open) dialog.close();
-  else return;
+  const { ticket: key, commit } = event.state ?? {};
+  if (!commit) commits?.hide();
+  if (key && (ticket?.data.key !== key || !dialog.open)) show(key);
+  else if (!key && dialog?.open) dialog.close();
+  else if (!key) return;
+  if (commit) showCommit(commit);
   event.stopImmediatePropagation();
 });
 
