@@ -58,7 +58,7 @@ def duration(minutes: int) -> str:
 def column_glyph(board: Board, column: Column) -> str:
     """The icon of a column: by its category, the first of a category told from the others."""
     first, later = _GLYPHS[column.category]
-    return first if board.statuses(column.category)[0] == column.id else later
+    return first if board.statuses(column.category)[:1] == [column.id] else later
 
 
 def is_drawn(kind: TicketType) -> bool:

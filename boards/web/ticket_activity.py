@@ -170,7 +170,7 @@ class Activity:
             rows = [row for row in rows if row.changed_at >= oldest][: self.limit]
             roots = [root for root in roots if root.created_at >= oldest][: self.limit]
         messages = self._messages(row.new_value for row in rows if row.change_type == "commit_linked")
-        steps = [_step(self.board, row, messages) for row in _said_once(rows)]
+        steps = [step(self.board, row, messages) for row in _said_once(rows)]
         return steps, roots, len(times) > self.limit
 
     @cached_property
@@ -300,19 +300,19 @@ def _said_once(rows: Iterable[TicketHistory]) -> Iterator[TicketHistory]:
     return (row for row in found if row.field_name != "blocked_reason" or row.changed_at not in blocks)
 
 
-def _step(board: Board, row: TicketHistory, messages: Mapping[str, str]) -> Entry:
-    """One row of history in words."""
+def step(board: Board, row: TicketHistory, messages: Mapping[str, str]) -> Entry:
+    """One row of history in words. Columns that ``board`` lacks are named by their ids."""
     key, at, agent = f"h{row.id}", row.changed_at, row.agent
     if row.change_type == "status_changed":
         origin, target = board.by_id.get(row.old_value or ""), board.by_id.get(row.new_value or "")
         if target is None:
-            value = _short(row.new_value)
+            value = short(row.new_value)
             return Entry(key, at, agent, "arrow", "moved it to", value, history_id=row.id, field="status")
         return Entry(
             key, at, agent, "arrow", "moved it", origin=origin, target=target, history_id=row.id, field="status"
         )
     if row.change_type == "assigned":
-        return Entry(key, at, agent, "user", "assigned it to", _short(row.new_value), history_id=row.id, field=ASSIGNED)
+        return Entry(key, at, agent, "user", "assigned it to", short(row.new_value), history_id=row.id, field=ASSIGNED)
     if row.change_type in ("blocked", "unblocked"):
         text = row.change_description
         phrase = f"{row.change_type} it" + (":" if text else "")
@@ -322,14 +322,14 @@ def _step(board: Board, row: TicketHistory, messages: Mapping[str, str]) -> Entr
     icon, phrase = PHRASES.get(row.change_type, ("edit", row.change_type.replace("_", " ")))
     sha = row.new_value or "" if row.change_type == "commit_linked" else ""
     field = ASSIGNED if row.change_type == "unassigned" else ""
-    return Entry(key, at, agent, icon, phrase, _short(messages.get(sha)), sha=sha, history_id=row.id, field=field)
+    return Entry(key, at, agent, icon, phrase, short(messages.get(sha)), sha=sha, history_id=row.id, field=field)
 
 
 def _field_step(row: TicketHistory) -> Entry:
     name = row.field_name or "it"
     phrase = f"changed the {FIELD_WORDS.get(name, name.replace('_', ' '))}"
     is_text = name == "description"
-    value, was = ("", "") if is_text else (_short(row.new_value), _short(row.old_value))
+    value, was = ("", "") if is_text else (short(row.new_value), short(row.old_value))
     return Entry(
         f"h{row.id}",
         row.changed_at,
@@ -344,7 +344,7 @@ def _field_step(row: TicketHistory) -> Entry:
     )
 
 
-def _short(value: str | None) -> str:
+def short(value: str | None) -> str:
     """A stored value as people read it: lists with commas, nothing as nothing, no longer than a line."""
     if value is None:
         return ""
