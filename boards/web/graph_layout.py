@@ -25,7 +25,7 @@ LINE = 0.3
 STIFF = 4.0
 # Width of a column in heights of a row, and the shape of screen that the pieces are packed for.
 COLUMN = 3.0
-SCREEN = 1.7
+SCREEN = 1.2
 GAP = 1.0
 
 

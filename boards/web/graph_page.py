@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, QueryDict
+from django.templatetags.static import static
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
@@ -39,6 +40,8 @@ MAX_NODES = 500
 MAX_NAMED = 60  # of what a ticket waits for, blocks or frees
 MAX_DEPTH = 20
 DEFAULT_DEPTH = 2
+# What the page's script imports, asked for at once instead of one after another.
+MODULES = ("draw", "view", "connect", "list", "panel", "parts", "words")
 OWN_WORDS = {"around": "Around", "done": "Also done", "loose": "Also untied"}
 YES = ("1", "true", "yes", "on")
 
@@ -213,6 +216,7 @@ def graph_page(request: HttpRequest, frame: Frame) -> HttpResponseBase:
         "graph_data": _script(graph.data, "graph-data"),
         "rules": _script(bar.for_script, "board-data"),
         "depths": range(1, 7) if graph.wanted.depth < 7 else [*range(1, 7), graph.wanted.depth],
+        "modules": [static(f"js/graph{name}.js") for name in MODULES],
         "is_list": request.GET.get("view") == "list",
         "seq": frame.workflow.event_seq,
         "is_live": True,

@@ -2,11 +2,14 @@
 
 import { element, icon } from "./actions.js";
 import { avatar, glyphs } from "./graphparts.js";
-import { count, facts } from "./graphwords.js";
+import { count, spoken } from "./graphwords.js";
 
 const PITCH = { x: 294, y: 98 };
 const CARD = { width: 212, height: 84 };
+const READABLE = 0.45; // a drawing that fits only when it is smaller is shown in part
+const CLOSE = 0.85;
 const SVG = "http://www.w3.org/2000/svg";
+const URGENT = ["critical", "high"];
 const ARROWS = { ArrowLeft: "waits", ArrowRight: "blocks" };
 
 export class Drawing {
@@ -15,6 +18,7 @@ export class Drawing {
   #at = new Map(); // key → where the card stands
   #drawn = false;
   #stop = null; // key of the one card that Tab stops at
+  #timer = 0;
 
   constructor(graph, view) {
     this.graph = graph;
@@ -26,6 +30,7 @@ export class Drawing {
     this.world.append(this.svg);
     this.view.element.addEventListener("keydown", (event) => this.#keydown(event));
     this.view.element.addEventListener("graph:released", () => graph.released());
+    this.view.element.addEventListener("graph:moved", () => { this.#timer ||= requestAnimationFrame(() => this.#dressNear()); });
   }
 
   // The first time, once there is room to draw in.
@@ -33,8 +38,11 @@ export class Drawing {
     if (this.#drawn) return;
     this.#drawn = true;
     this.#place();
+    // Before there are cards: only those in sight need ever be laid out.
+    const start = this.#begin();
     this.update();
-    this.#begin();
+    this.#tabStop(start);
+    if (this.graph.query.get("around")) this.graph.choose(start);
   }
 
   update() {
@@ -62,6 +70,7 @@ export class Drawing {
         fresh.push(card.box);
       }
     }
+    this.#dressNear();
     this.world.append(...fresh);
     this.#draw();
     this.#tabStop(this.#stop);
@@ -113,21 +122,15 @@ export class Drawing {
     this.svg.setAttribute("height", height);
   }
 
-  // At first all is shown, if it can be read so; else the beginning of the critical path.
+  // At first all is shown, if it can be read so; else the beginning of the critical path. Returns where that is.
   #begin() {
     this.#size();
     this.view.fit();
-    const first = this.graph.data.path.find((key) => this.#at.has(key)) ?? this.cards.keys().next().value;
     const around = this.graph.query.get("around");
     const center = around ? this.graph.keyOf(around) ?? this.graph.keyOf(around.toUpperCase()) : undefined;
-    this.#tabStop(center ?? first);
-    if (center) this.graph.choose(center, { scroll: true });
-    if (this.view.k < 0.4 && first) {
-      this.view.zoom(0.6 / this.view.k);
-      const at = this.#at.get(center ?? first);
-      const { clientWidth, clientHeight } = this.view.element;
-      this.view.pan((center ? clientWidth / 2 : 60) - this.view.x - at.x * this.view.k, clientHeight / 2 - this.view.y - (at.y + CARD.height / 2) * this.view.k);
-    }
+    const start = center ?? this.graph.data.path.find((key) => this.#at.has(key)) ?? this.graph.nodes.keys().next().value;
+    if (this.view.k < READABLE && start) this.view.show(this.#at.get(start), { ...CARD, k: CLOSE, isMiddle: Boolean(center) });
+    return start;
   }
 
   reveal(key) {
@@ -142,23 +145,43 @@ export class Drawing {
 
   // ── cards ──
 
+  // The look of a card's state, its name for ears, its key. The rest comes when it is near enough to be read.
   #fill(card, node, said) {
-    const { data } = this.graph;
     const { box } = card;
-    const at = Array.isArray(data.columns[node.column]) ? data.columns[node.column] : [node.column, "cat-queue", ""];
     box.className = ["node", node.blocked && "is-blocked", node.pending && "is-pending", node.done && "is-done", node.path !== null && "is-critical"].filter(Boolean).join(" ");
+    box.setAttribute("aria-label", spoken(node, this.#columnOf(node)[0]));
+    box.replaceChildren(element("span", { class: "key" }, node.key));
+    Object.assign(card, { node, said, isDressed: false });
+  }
+
+  #dress(card) {
+    const { box, node } = card;
+    const [column, glyph, color] = this.#columnOf(node);
+    card.isDressed = true;
     box.replaceChildren(
-      element("span", { class: "node-top" }, glyphs(data.types[node.type]), element("span", { class: "key" }, node.key),
-        ["critical", "high"].includes(node.priority) && element("span", { class: `prio prio-${node.priority}` }, icon(`p-${node.priority}`), element("span", { class: "vh" }, node.priority)),
-        node.frees[0] > 0 && element("span", { class: "node-frees", title: `Resolving it frees ${count(node.frees[0], "ticket")}` }, icon("arrow"), String(node.frees[0]), element("span", { class: "vh" }, " go free with it"))),
+      element("span", { class: "node-top" }, glyphs(this.graph.data.types[node.type]), element("span", { class: "key" }, node.key),
+        URGENT.includes(node.priority) && element("span", { class: `prio prio-${node.priority}` }, icon(`p-${node.priority}`)),
+        node.frees[0] > 0 && element("span", { class: "node-frees", title: `Resolving it frees ${count(node.frees[0], "ticket")}` }, icon("arrow"), String(node.frees[0]))),
       element("span", { class: "node-title", dir: "auto" }, node.title),
-      element("span", { class: "node-foot" }, icon(at[1], at[2]), element("span", { class: "clip", dir: "auto" }, at[0]),
-        node.blocked && element("span", { class: "node-note" }, icon("lock"), element("span", { class: "vh" }, "Blocked")),
-        node.pending && element("span", { class: "node-note is-wait" }, icon("approve"), element("span", { class: "vh" }, "Waits for approval")),
-        node.agent && element("span", { class: `agent${node.lease ? ` agent-${node.lease[0]}` : ""}`, title: node.agent[0] }, avatar(node.agent),
-          node.lease && element("span", { class: "agent-state" }, icon(node.lease[0])), element("span", { class: "vh" }, `${node.agent[0]}${node.lease ? `, ${node.lease[0]}` : ""}`))),
-      element("span", { class: "vh" }, facts(node)));
-    Object.assign(card, { node, said });
+      element("span", { class: "node-foot" }, icon(glyph, color), element("span", { class: "clip", dir: "auto" }, column),
+        node.blocked && element("span", { class: "node-note" }, icon("lock")), node.pending && element("span", { class: "node-note is-wait" }, icon("approve")),
+        node.agent && element("span", { class: `agent${node.lease ? ` agent-${node.lease[0]}` : ""}`, title: node.agent[0] }, avatar(node.agent), node.lease && element("span", { class: "agent-state" }, icon(node.lease[0])))));
+  }
+
+  // What is in sight and can be read.
+  #dressNear() {
+    this.#timer = 0;
+    const { view } = this;
+    if (view.element.dataset.level !== "near") return;
+    const { left, top, right, bottom } = view.sight;
+    for (const [key, card] of this.cards) {
+      const at = this.#at.get(key);
+      if (!card.isDressed && at.x < right && at.x + CARD.width > left && at.y < bottom && at.y + CARD.height > top) this.#dress(card);
+    }
+  }
+
+  #columnOf({ column }) {
+    return this.graph.data.columns[column] ?? [column, "cat-queue", ""];
   }
 
   // ── lines ──
@@ -245,7 +268,15 @@ export class Drawing {
     const pairs = new Set(keys.slice(1).map((key, place) => `${key}>${keys[place]}`));
     for (const [name, { path }] of this.lines) path.classList.toggle("is-cycle", pairs.has(name));
     this.svg.querySelector(".is-refused")?.remove();
-    if (keys.length > 1 && this.#at.has(keys[0]) && this.#at.has(keys[1])) this.svg.append(this.line(this.centerOf(keys[1]), this.centerOf(keys[0]), "line is-cycle is-refused"));
+    const [from, to] = [this.#at.get(keys[1]), this.#at.get(keys[0])];
+    if (!from || !to) return;
+    // Below the cards: it leads back, against all other lines.
+    const [x1, x2, y1, y2] = [from.x + CARD.width / 2, to.x + CARD.width / 2, from.y + CARD.height, to.y + CARD.height];
+    const low = Math.max(y1, y2) + PITCH.y / 2;
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("class", "line is-cycle is-refused");
+    path.setAttribute("d", `M${x1},${y1}C${x1},${low} ${x2},${low} ${x2},${y2}`);
+    this.svg.append(path);
   }
 
   line(from, to, classes) {

@@ -1,7 +1,7 @@
 // The graph as a list: the same for ears and for small screens. What can go on comes first, then what waits for it.
 
 import { button, element, icon } from "./actions.js";
-import { avatar, glyphs, link } from "./graphparts.js";
+import { avatar, freed, glyphs, link } from "./graphparts.js";
 import { depth, freeing } from "./graphwords.js";
 
 export class List {
@@ -52,7 +52,7 @@ export class List {
     const known = this.#rows.get(node.key);
     if (known?.said === said) return known.row;
     const row = known?.row ?? element("li", { class: "graph-row", "data-key": node.key });
-    const column = Array.isArray(data.columns[node.column]) ? data.columns[node.column] : [node.column, "cat-queue", ""];
+    const column = data.columns[node.column] ?? [node.column, "cat-queue", ""];
     row.classList.toggle("is-blocked", node.blocked);
     row.replaceChildren(
       element("p", { class: "row-head" }, glyphs(data.types[node.type]), element("a", { href: `/tickets/${node.key}`, "data-ref": "open" }, element("span", { class: "key" }, node.key), " ", element("span", { class: "row-title", dir: "auto" }, node.title))),
@@ -62,7 +62,7 @@ export class List {
         node.path !== null && element("span", { class: "pill" }, icon("graph"), "Critical path"),
         node.agent && element("span", { class: `agent${node.lease ? ` agent-${node.lease[0]}` : ""}` }, avatar(node.agent), element("span", { class: "agent-name", dir: "auto" }, node.agent[0]), node.lease && element("span", { class: "agent-state" }, icon(node.lease[0]), node.lease[0]))),
       element("dl", { class: "row-ties" }, ...this.#tie("Waits for", node.waits), ...this.#tie("Blocks", node.blocks, node.more),
-        element("dt", {}, "Frees"), element("dd", {}, freeing(node)), element("dt", {}, "Depth"), element("dd", {}, `${depth(node)}.`)),
+        element("dt", {}, "Frees"), element("dd", {}, freeing(node), ...freed(node)), element("dt", {}, "Depth"), element("dd", {}, `${depth(node)}.`)),
       this.graph.rules.writes && !node.done ? element("p", { class: "btn-row" }, button("Connect", () => this.graph.connect.start(node.key), "", { "data-ref": "connect", "aria-label": `Connect ${node.key}` }),
         button("Change", () => this.#open(node.key), "btn-quiet", { "data-ref": "change", "aria-label": `Change the dependencies of ${node.key}` })) : "");
     this.#rows.set(node.key, { row, said });

@@ -1,8 +1,11 @@
 // What is to be known of the chosen ticket: what it waits for, what waits for it, what resolving it frees.
 
 import { button, element, icon } from "./actions.js";
-import { avatar, glyphs, link } from "./graphparts.js";
+import { avatar, freed, glyphs, link } from "./graphparts.js";
 import { count, depth, freeing } from "./graphwords.js";
+
+const FIRST = 5;
+const PATH = 9;
 
 export class Panel {
   #said = "";
@@ -24,7 +27,7 @@ export class Panel {
 
   update() {
     const node = this.graph.nodes.get(this.key);
-    const said = JSON.stringify([node, this.graph.data.columns]);
+    const said = JSON.stringify(node ?? [this.graph.data.nodes, this.graph.data.path]);
     if (said === this.#said) return;
     this.#said = said;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.dataset.ref : null;
@@ -33,9 +36,24 @@ export class Panel {
     if (focused) (this.element.querySelector(`[data-ref="${CSS.escape(focused)}"]`) ?? this.element.querySelector("a, button"))?.focus();
   }
 
+  // Nothing is chosen: where to begin.
   #hint() {
-    if (!this.graph.nodes.size) return [];
-    return [element("p", { class: "hint" }, "Point at a ticket or move to it by Tab and the arrow keys: what it waits for and what waits for it is marked, and stands here.")];
+    const { nodes, data } = this.graph;
+    if (!nodes.size) return [];
+    const most = [...nodes.values()].filter((node) => node.frees[0]).sort((a, b) => b.frees[0] - a.frees[0]).slice(0, FIRST);
+    const path = data.path.filter((key) => nodes.has(key)).map((key) => nodes.get(key));
+    return [
+      ...this.#way("Frees the most", most, (node) => String(node.frees[0])),
+      ...this.#way("Critical path", path.slice(0, PATH), () => "", path.length > PATH ? `and ${path.length - PATH} more` : ""),
+      element("p", { class: "hint" }, "Point at a ticket, or move to it by Tab and the arrow keys: what it waits for and what waits for it is marked then, and stands here."),
+    ];
+  }
+
+  #way(word, some, end, more) {
+    if (!some.length) return [];
+    const row = (node) => element("li", {}, element("button", { type: "button", class: "menu-item", "data-ref": `${word} ${node.key}`, onclick: () => this.graph.focus(node.key) },
+      element("span", { class: "key" }, node.key), element("span", { class: "clip", dir: "auto" }, node.title), element("span", { class: "end" }, end(node))));
+    return [element("div", {}, element("h3", {}, word), element("ul", {}, ...some.map(row)), more ? element("p", { class: "hint" }, more) : "")];
   }
 
   #about(node) {
@@ -52,19 +70,13 @@ export class Panel {
         element("p", { class: "panel-state" }, node.agent ? element("span", { class: `agent${node.lease ? ` agent-${node.lease[0]}` : ""}` }, avatar(node.agent), element("span", { class: "agent-name", dir: "auto" }, node.agent[0]),
           node.lease && element("span", { class: "agent-state" }, icon(node.lease[0]), node.lease[0])) : element("span", { class: "hint" }, "Nobody has it"),
         node.estimate && element("span", { class: "count" }, icon("clock"), element("span", { class: "vh" }, "estimate "), node.estimate))),
-      element("p", { class: "panel-frees" }, icon("arrow"), element("span", {}, freeing(node), ...this.#freed(node))),
+      element("p", { class: "panel-frees" }, icon("arrow"), element("span", {}, freeing(node), ...freed(node))),
       ...this.#ties("Waits for", node.waits, "waits", node),
       ...this.#ties("Blocks", node.blocks, "blocks", node),
       element("p", { class: "hint" }, `${depth(node)}.`),
       element("p", { class: "btn-row" }, element("a", { class: "btn btn-sm", href: `/tickets/${node.key}`, "data-ref": "open" }, "Open"),
         element("a", { class: "btn btn-sm btn-quiet", href: this.#around(node.key), "data-ref": "around" }, "Only what is around it")),
     ];
-  }
-
-  #freed({ frees: [all, , names] }) {
-    if (!all) return [];
-    const shown = names.slice(0, 12).flatMap((key) => [" ", link(key)]);
-    return all > 12 ? [...shown, ` and ${all - 12} more`] : shown;
   }
 
   #ties(word, keys, way, node) {

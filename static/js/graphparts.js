@@ -16,3 +16,9 @@ export function glyphs([name, glyph, paint, emoji]) {
 export const avatar = ([, letters, hue, isHuman]) => element("span", { class: `avatar hue-${hue}${isHuman ? " avatar-human" : ""}`, "aria-hidden": "true" }, letters);
 
 export const link = (key) => element("a", { class: "key", href: `/tickets/${key}` }, key);
+
+// The keys of what a ticket frees, the first of them.
+export function freed({ frees: [all, , names] }, most = 12) {
+  const shown = names.slice(0, most).flatMap((key) => [" ", link(key)]);
+  return all > shown.length / 2 ? [...shown, ` and ${all - shown.length / 2} more`] : shown;
+}

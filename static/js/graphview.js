@@ -77,6 +77,15 @@ export class View {
     this.#apply();
   }
 
+  // Shows a box at this scale: in the middle, or with what follows it on the right.
+  show({ x, y }, { width, height, k, isMiddle }) {
+    const { clientWidth, clientHeight } = this.element;
+    this.k = k;
+    this.x = isMiddle ? clientWidth / 2 - (x + width / 2) * k : EDGE - x * k;
+    this.y = Math.min(clientHeight / 2 - (y + height / 2) * k, EDGE);
+    this.#apply();
+  }
+
   // Moves as little as it takes for the box (in the drawing) to be in sight.
   reveal({ x, y, width, height }) {
     const { clientWidth, clientHeight } = this.element;
@@ -92,6 +101,13 @@ export class View {
     return { x: (px - at.left - this.x) / this.k, y: (py - at.top - this.y) / this.k };
   }
 
+  // The part of the drawing that is in sight, and a little more.
+  get sight() {
+    const { clientWidth, clientHeight } = this.element;
+    const at = (px, from) => (px - from) / this.k;
+    return { left: at(-200, this.x), top: at(-200, this.y), right: at(clientWidth + 200, this.x), bottom: at(clientHeight + 200, this.y) };
+  }
+
   get middle() {
     const at = this.element.getBoundingClientRect();
     return this.inside(at.left + at.width / 2, at.top + at.height / 2);
@@ -100,6 +116,7 @@ export class View {
   #apply() {
     this.world.style.transform = `translate(${this.x}px, ${this.y}px) scale(${this.k})`;
     this.element.dataset.level = this.k >= NEAR ? "near" : this.k >= FAR ? "mid" : "far";
+    this.element.dispatchEvent(new CustomEvent("graph:moved"));
   }
 
   #wheel(event) {
