@@ -9,6 +9,7 @@ from boards.web.accounts import choose_theme, choose_zone, sign_in, sign_out
 from boards.web.attention import attention_count, attention_list, attention_page
 from boards.web.commit_page import commit_dialog, commit_file, commit_files, commit_lines, commit_page
 from boards.web.connect import connect_page
+from boards.web.editor import editor_page, editor_preview
 from boards.web.graph_page import graph_data, graph_page
 from boards.web.new_ticket import alike, choices, new_ticket_page
 from boards.web.profile import change_password, profile_page
@@ -36,6 +37,8 @@ web_urls = [
     path("sw.js", service_worker, name="service-worker"),
     path("offline", offline_page, name="offline"),
     path("connect", connect_page, name="connect"),
+    path("board-settings", editor_page, name="board-settings"),
+    path("board-settings/preview", editor_preview, name="board-preview"),
     path("search", search_page, name="search"),
     path("search/results", search_results, name="search-results"),
     path("search/rows", search_rows, name="search-rows"),
