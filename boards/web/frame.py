@@ -44,6 +44,8 @@ SECTIONS = (
     Section("graph", "graph", "Graph", is_main=True),
     Section("search", "search", "Search"),
     Section("board-settings", "sliders", "Board settings"),
+    Section("approvals", "approve", "Approvals"),
+    Section("agents", "user", "Agents"),
     Section("connect", "terminal", "Connect"),
 )
 

@@ -6,6 +6,8 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from boards.web.accounts import choose_theme, choose_zone, sign_in, sign_out
+from boards.web.agents_page import agents_list, agents_page
+from boards.web.approvals import approval_alike, approvals_list, approvals_page
 from boards.web.attention import attention_count, attention_list, attention_page
 from boards.web.commit_page import commit_dialog, commit_file, commit_files, commit_lines, commit_page
 from boards.web.connect import connect_page
@@ -45,6 +47,11 @@ web_urls = [
     path("search/saved", search_saved, name="search-saved"),
     path("search/export", search_export, name="search-export"),
     path("search/preview/<str:ticket_id>", search_preview, name="search-preview"),
+    path("agents", agents_page, name="agents"),
+    path("agents/list", agents_list, name="agents-list"),
+    path("approvals", approvals_page, name="approvals"),
+    path("approvals/list", approvals_list, name="approvals-list"),
+    path("approvals/alike", approval_alike, name="approval-alike"),
     path("attention", attention_page, name="attention"),
     path("attention/list", attention_list, name="attention-list"),
     path("attention/count", attention_count, name="attention-count"),

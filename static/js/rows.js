@@ -7,6 +7,7 @@ import { ask, refuse } from "./moves.js";
 import { parse } from "./ticketparts.js";
 
 const EVERY = 30_000; // ms: leases run out and times pass without an event
+const QUIET = "hephaestus-single-keys-off"; // as on the board
 const LEAST = 500; // ms between two looks, however many events there are
 
 // options: acts (name → function(row, control)), drawn?() after each look, keys?(event, row) → true where it took the key
@@ -14,7 +15,7 @@ export class Rows {
   #holds = new Map(); // row's id → why it stays as it is
   #fresh = null; // what the server said last
   #gone = new Set(); // rows done with, which an answer from before may still hold
-  #again = false;
+  #waiting = []; // who wants to know when the next look is over
   #looking = false;
 
   constructor(root, { acts, drawn, keys }) {
@@ -57,12 +58,17 @@ export class Rows {
 
   // ── the server's word ──
 
-  async look() {
-    this.#again = true;
-    if (this.#looking) return;
+  // A promise that is kept when a look that began after this is drawn, or has failed.
+  look() {
+    const looked = new Promise((resolve) => { this.#waiting.push(resolve); });
+    if (!this.#looking) this.#loop();
+    return looked;
+  }
+
+  async #loop() {
     this.#looking = true;
-    while (this.#again) {
-      this.#again = false;
+    while (this.#waiting.length) {
+      const told = this.#waiting.splice(0);
       const done = [...this.#gone];
       const answer = await fetch(this.root.dataset.address, { headers: { Accept: "text/html" } }).catch(() => null);
       if (answer?.ok) {
@@ -71,6 +77,7 @@ export class Rows {
         this.#draw();
       }
       if (this.lost) this.lost.hidden = Boolean(answer?.ok);
+      for (const tell of told) tell();
       await new Promise((resolve) => { setTimeout(resolve, LEAST); });
     }
     this.#looking = false;
@@ -121,7 +128,11 @@ export class Rows {
     for (const part of [...fresh.children]) {
       if (part.matches(".rows")) continue;
       const now = [...old.children].find((child) => child.tagName === part.tagName && child.classList[0] === part.classList[0]);
-      if (now && !now.contains(document.activeElement) && !same(now, part)) now.replaceWith(part.cloneNode(true));
+      if (!now || now.contains(document.activeElement) || same(now, part)) continue;
+      const next = part.cloneNode(true);
+      // What a person opened stays open.
+      for (const control of now.querySelectorAll("[data-act][aria-expanded=true]")) next.querySelector(`[data-act=${control.dataset.act}]`)?.setAttribute("aria-expanded", "true");
+      now.replaceWith(next);
     }
   }
 
@@ -220,6 +231,8 @@ export class Rows {
   #keydown(event) {
     const row = event.target.closest("[data-item]");
     if (!row || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select, form")) return;
+    const isSingle = event.key.length === 1;
+    if (isSingle && localStorage.getItem(QUIET)) return;
     if (this.keys(event, row)) return event.preventDefault();
     const all = this.all;
     const steps = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
@@ -227,7 +240,7 @@ export class Rows {
       event.preventDefault();
       const next = all[all.indexOf(row) + steps[event.key]];
       if (next) this.focus(next);
-    } else if (event.key.length === 1 && !event.shiftKey) {
+    } else if (isSingle && !event.shiftKey) {
       const control = row.querySelector(`[aria-keyshortcuts="${CSS.escape(event.key.toUpperCase())}"]`);
       if (!control) return;
       event.preventDefault();
@@ -238,6 +251,9 @@ export class Rows {
 
 function same(one, other) {
   const [a, b] = [one, other].map((node) => node.cloneNode(true));
-  for (const time of [...a.querySelectorAll("time[data-age]"), ...b.querySelectorAll("time[data-age]")]) time.textContent = "";
+  for (const node of [a, b]) {
+    for (const time of node.querySelectorAll("time[data-age]")) time.textContent = "";
+    for (const control of node.querySelectorAll("[aria-expanded]")) control.removeAttribute("aria-expanded");
+  }
   return a.isEqualNode(b);
 }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from tickets.access import Actor, visible_workflows, workflow_for
 from tickets.errors import NotFound
-from tickets.models import Agent, Approval, Claim, Membership, Workflow
+from tickets.models import Agent, AgentKind, Approval, Claim, Membership, Role, Workflow
 from tickets.schemas.directory import (
     AgentList,
     ApprovalDetail,
@@ -115,6 +115,21 @@ def known_agents(actor: Actor) -> QuerySet[Agent]:
         return Agent.objects.all()
     shared = Membership.objects.filter(workflow__in=visible_workflows(actor))
     return Agent.objects.filter(Q(pk=actor.agent_id) | Q(pk__in=shared.values("agent_id")))
+
+
+def manageable_agents(actor: Actor) -> QuerySet[Agent]:
+    """Agents whose tokens the actor may issue, list and revoke: to operators, all.
+
+    To others their own (not through a gateway), and AI agents of which they maintain every workflow: a token
+    opens all of them.
+    """
+    if actor.is_operator or actor.is_superuser:
+        return Agent.objects.all()
+    shared = Membership.objects.filter(workflow__in=visible_workflows(actor)).values("agent_id")
+    maintained = visible_workflows(actor, Role.MAINTAINER)
+    foreign = Membership.objects.filter(agent=OuterRef("pk")).exclude(workflow__in=maintained)
+    own = Q(pk=actor.agent_id) if actor.via_agent_id is None else Q(pk__in=())
+    return Agent.objects.filter(own | (Q(kind=AgentKind.AI, pk__in=shared) & ~Q(Exists(foreign))))
 
 
 def agent_detail(agent: Agent, actor: Actor | None = None) -> AgentDetail:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from tickets.access import Actor, visible_workflows
+from tickets.access import Actor
 from tickets.errors import Conflict, Forbidden, Invalid, NotFound
 from tickets.ids import new_id
-from tickets.models import Agent, AgentToken, Membership, Role
+from tickets.models import Agent, AgentToken
 from tickets.models.agents import hash_token, new_token
 from tickets.schemas.directory import ListTokens, TokenList
 from tickets.schemas.workflows import (
@@ -21,7 +21,7 @@ from tickets.schemas.workflows import (
     TokenRevoked,
     UpdateAgent,
 )
-from tickets.selectors.directory import agent_detail, page
+from tickets.selectors.directory import agent_detail, known_agents, manageable_agents, page
 from tickets.services.workflows import membership_set
 from tickets.unit import write_transaction
 
@@ -136,22 +136,13 @@ def token_detail(row: AgentToken) -> TokenDetail:
 
 
 def _manageable_agent(actor: Actor, agent_id: str, *, field: str) -> Agent:
-    """The agent, if the actor may issue and revoke its tokens. Raises NotFound or Forbidden.
-
-    A maintainer may only where they maintain each of the agent's workflows: a token opens all of them.
-    """
-    agent = Agent.objects.filter(pk=agent_id).first()
-    if agent is not None and (actor.is_operator or actor.is_superuser):
+    """The agent, if the actor may issue and revoke its tokens (``manageable_agents``). Raises NotFound or Forbidden."""
+    agent = manageable_agents(actor).filter(pk=agent_id).first()
+    if agent is not None:
         return agent
-    shares = Membership.objects.filter(agent_id=agent_id, workflow__in=visible_workflows(actor)).exists()
-    if agent is None or not (shares or agent_id == actor.agent_id):
+    if not known_agents(actor).filter(pk=agent_id).exists():
         raise NotFound(f"No agent {agent_id!r}.", field=field)
-    if _is_own(actor, agent_id):
-        return agent
-    foreign = Membership.objects.filter(agent=agent).exclude(workflow__in=visible_workflows(actor, Role.MAINTAINER))
-    if agent.kind != "ai" or foreign.exists():
-        raise Forbidden(f"You do not maintain every workflow of {agent_id!r}, or it is a person.")
-    return agent
+    raise Forbidden(f"You do not maintain every workflow of {agent_id!r}, or it is a person.")
 
 
 def _is_own(actor: Actor, agent_id: str) -> bool:
