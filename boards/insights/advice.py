@@ -5,7 +5,7 @@ Nothing that stands on a ticket gets into a call: a comment that is proposed nam
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from boards.insights.facts import URGENT, Facts, TicketFacts
@@ -52,7 +52,13 @@ class Advice:
         return self.assign_to(ticket, agent_id) if agent_id is not None else None
 
     def assign_to(self, ticket: TicketFacts, agent_id: str) -> Suggestion:
-        return _suggest("ticket_assign", ticket, f"Assign {ticket.key} to {agent_id}.", assigned_agent_id=agent_id)
+        return _suggest(
+            "ticket_assign",
+            ticket,
+            f"Assign {ticket.key} to {agent_id}.",
+            undo={"assigned_agent_id": ticket.assignee},
+            assigned_agent_id=agent_id,
+        )
 
     def ask(self, ticket: TicketFacts, agents: Iterable[str | None], text: str) -> Suggestion:
         """Ask on the ticket; members among those named are mentioned, so that it reaches their inbox."""
@@ -76,6 +82,7 @@ class Advice:
             "ticket_update",
             ticket,
             f"Raise the priority of {ticket.key} from {ticket.priority} to {higher}.",
+            undo={"updates": {"priority": ticket.priority}},
             updates={"priority": higher},
         )
 
@@ -87,10 +94,12 @@ class Advice:
         column = next((c for c in reversed(facts.board.allowed_from(ticket.status)) if self._has_room(c)), None)
         if column is None:
             return None
+        back = {"new_status": ticket.status, "comment": f"Back in {ticket.status}: the move to {column} is undone."}
         return _suggest(
             "ticket_change_status",
             ticket,
             f"Move {ticket.key} from {ticket.status} back to {column}, where next_ticket finds it.",
+            undo=back if ticket.status in facts.board.allowed_from(column) else None,
             new_status=column,
             comment=f"Back to {column}: nobody works on it.",
         )
@@ -122,6 +131,7 @@ class Advice:
             "ticket_update",
             ticket,
             f"Tie {ticket.key} to {other.key}, which says the same; then resolve one of them.",
+            undo={"updates": {"related_ticket_ids_remove": [other.id]}},
             updates={"related_ticket_ids_add": [other.id]},
             update_comment=f"Possible duplicate of #{other.key}.",
         )
@@ -137,12 +147,19 @@ class Advice:
 
 
 def _suggest(
-    operation: str, ticket: TicketFacts, description: str, *, role: Any = "member", **arguments: Any
+    operation: str,
+    ticket: TicketFacts,
+    description: str,
+    *,
+    role: Any = "member",
+    undo: Mapping[str, Any] | None = None,
+    **arguments: Any,
 ) -> Suggestion:
     return Suggestion(
         operation=operation,
         path=PATHS[operation],
         arguments={"ticket_id": ticket.id, **arguments},
+        undo={"ticket_id": ticket.id, **undo} if undo is not None else None,
         description=description,
         role=role,
         version=ticket.version,

@@ -99,6 +99,7 @@ def cross_agent_dependency(facts: Facts, request: GetInsights, advice: Advice) -
                 count=len(edges),
                 pairs=[{"ticket": t.key, "waits_for": b.key} for t, b in edges[:MAX_TICKETS]],
                 waiting_priority=ticket.priority,
+                waiting_since=_waiting_since(facts, [ticket for ticket, _ in edges]),
             ),
             partial(advice.ask, blocker, [wanted, waiting], f"#{ticket.key} waits for it; please agree on when."),
         )
@@ -138,6 +139,7 @@ def critical_path(facts: Facts, request: GetInsights, advice: Advice) -> Iterato
                 with_estimate=known,
                 assumed_minutes=assumed,
                 unassigned=sum(ticket.assignee is None for ticket in chain),
+                waiting_since=_waiting_since(facts, chain),
             ),
             partial(_shorten, advice, chain),
         )
@@ -173,6 +175,12 @@ def _blocked_since(facts: Facts, ticket: TicketFacts) -> datetime:
     return min((time for time in known if time is not None), default=ticket.entered_at)
 
 
+def _waiting_since(facts: Facts, tickets: list[TicketFacts]) -> str | None:
+    """When the first of them began to wait for another ticket."""
+    known = [facts.waiting_since[ticket.id] for ticket in tickets if ticket.id in facts.waiting_since]
+    return utc_text(min(known)) if known else None
+
+
 def _tell_unattended(
     facts: Facts, head: TicketFacts, reason: str, waiting: list[TicketFacts], freed: list[str]
 ) -> Told:
@@ -183,6 +191,7 @@ def _tell_unattended(
         "status": head.status,
         "priority": head.priority,
         "waiting": len(waiting),
+        "waiting_since": _waiting_since(facts, waiting),
         **_freed(facts, head, freed),
     }
 
@@ -196,6 +205,7 @@ def _tell_chain(facts: Facts, chain: list[TicketFacts], length: int) -> Told:
         "length": length,
         "chain": [ticket.key for ticket in chain],
         "worked_on_by": facts.worker(head),
+        "waiting_since": _waiting_since(facts, chain),
         **_freed(facts, head, freed),
     }
 

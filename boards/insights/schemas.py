@@ -69,13 +69,15 @@ class Suggestion(BaseModel):
     """A call of REST that can be carried out as it stands: ``method``, ``path``, and ``arguments`` as its body.
 
     ``role`` is the least role that may. ``version`` is the ticket's when this was said: sent along as
-    ``expected_version``, the call is refused where the ticket has changed since.
+    ``expected_version``, the call is refused where the ticket has changed since. ``undo`` are the arguments with which
+    the same call takes it back; None where it cannot be.
     """
 
     operation: str
     method: Literal["POST"] = "POST"
     path: str
     arguments: dict[str, Any]
+    undo: dict[str, Any] | None = None
     description: str
     role: Literal["member", "maintainer"] = "member"
     version: int

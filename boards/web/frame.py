@@ -42,6 +42,7 @@ SECTIONS = (
     Section("board", "board", "Board", is_main=True),
     Section("attention", "bell", "Attention", is_main=True),
     Section("graph", "graph", "Graph", is_main=True),
+    Section("guardian", "eye", "Guardian"),
     Section("search", "search", "Search"),
     Section("board-settings", "sliders", "Board settings"),
     Section("approvals", "approve", "Approvals"),

@@ -13,6 +13,7 @@ from boards.web.commit_page import commit_dialog, commit_file, commit_files, com
 from boards.web.connect import connect_page
 from boards.web.editor import editor_page, editor_preview
 from boards.web.graph_page import graph_data, graph_page
+from boards.web.guardian import guardian_findings, guardian_page
 from boards.web.new_ticket import alike, choices, new_ticket_page
 from boards.web.profile import change_password, profile_page
 from boards.web.search_page import (
@@ -57,6 +58,8 @@ web_urls = [
     path("attention/count", attention_count, name="attention-count"),
     path("graph", graph_page, name="graph"),
     path("graph/data", graph_data, name="graph-data"),
+    path("guardian", guardian_page, name="guardian"),
+    path("guardian/findings", guardian_findings, name="guardian-findings"),
     path("commits/<str:commit_sha>", commit_page, name="commit"),
     path("commits/<str:commit_sha>/window", commit_dialog, name="commit-dialog"),
     path("commits/<str:commit_sha>/files", commit_files, name="commit-files"),

@@ -13,6 +13,7 @@ from tickets.operations import (
     TICKET_CLAIM,
     TICKET_UPDATE,
 )
+from tickets.schemas.base import utc_text
 
 pytestmark = pytest.mark.django_db
 
@@ -169,7 +170,7 @@ def test_the_critical_path_is_the_longest_chain_and_by_estimates_the_heaviest(wo
     [finding] = world.findings("critical_path")
     assert finding["evidence"] == {
         "measure": "count", "length": 3, "path": [t.key for t in by_count], "minutes": None, "with_estimate": 0,
-        "assumed_minutes": None, "unassigned": 3,
+        "assumed_minutes": None, "unassigned": 3, "waiting_since": utc_text(world.now),
     }  # fmt: skip
     world.carry_out(finding)
     heavy = world.chain("d", "e", estimate_minutes=1000)
