@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from boards.selectors.arranged import NOBODY
 from boards.selectors.searched import FILTERS, MODE, SEARCH_ADDRESS, SEVERAL, TEXT
 from boards.web.bar import Member
 from search.schemas import MAX_QUERY
@@ -69,6 +70,12 @@ class SearchForm:
     def modes(self) -> list[tuple[str, str, str]]:
         """Name, title, explanation."""
         return [(name, title, what) for name, (title, what) in MODES.items()]
+
+    @property
+    def former_agent(self) -> str:
+        """Whose tickets are asked for, where that is no member (any more)."""
+        asked = self.chosen["agent"]
+        return "" if asked == NOBODY or asked in {member.id for member in self.members} else asked
 
     @property
     def groups(self) -> list[Group]:
@@ -161,4 +168,5 @@ class SearchForm:
 
     def _group(self, name: str, title: str, values: list[tuple[str, str]]) -> Group:
         ticked = {part.casefold() for part in self._values(name)}
-        return Group(name, title, [Choice(value, word, value.casefold() in ticked) for value, word in values])
+        choices = [Choice(value, word, bool(ticked & {value.casefold(), word.casefold()})) for value, word in values]
+        return Group(name, title, choices)

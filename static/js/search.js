@@ -16,7 +16,7 @@ const results = document.querySelector("[data-results]");
 const hits = new Hits(workflow, results, field);
 const recent = new Recent(`${workflow}:${form.dataset.me}`, results);
 
-let shown = location.search; // the search whose results are on the page
+let shown = here(); // the search whose results are on the page
 let isTyping = false; // the address of a search that is still being typed is replaced, not added
 let running = null; // AbortController of the search that is under way
 let created = new Set();
@@ -31,6 +31,11 @@ function asked() {
     if (text.trim() && name !== "workflow" && !(name === "mode" && text === "hybrid")) query.append(name, text);
   }
   return `?${query}`;
+}
+
+// The page's own query; an address that names no workflow means the one that is shown.
+function here() {
+  return new URLSearchParams(location.search).has("workflow") ? location.search : asked();
 }
 
 // The fields as an address has them.
@@ -176,7 +181,7 @@ addEventListener("popstate", () => {
   isTyping = false;
   if (location.pathname !== "/search") return;
   fill(new URLSearchParams(location.search));
-  show(location.search);
+  show(here());
 });
 
 // ── saved searches ──
@@ -242,5 +247,5 @@ const filters = form.querySelector("[data-filters]");
 if (matchMedia("(max-width: 960px)").matches) filters.open = false;
 filters.dataset.ready = "";
 results.addEventListener("search:opened", commit);
-tell(location.search || asked());
+tell(shown);
 recent.draw();

@@ -107,13 +107,14 @@ export class Hits {
       if (key === "ArrowDown" && rows.length) this.#go(event, rows[0]);
       return;
     }
-    if (target.matches("input") || (at < 0 && target !== document.body)) return;
+    // Where nothing has the focus, the arrows scroll.
+    if (target.matches("input") || (at < 0 && (target !== document.body || key.length > 1))) return;
     const steps = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1, ...(isSingle && { j: at + 1, k: at - 1, J: at + 1, K: at - 1 }) };
     if (key === "Escape" && at >= 0) {
       event.preventDefault();
       return this.field.focus();
     }
-    if (!(key in steps) || !rows.length || (at < 0 && (key === "Home" || key === "End"))) return;
+    if (!(key in steps) || !rows.length) return;
     if (steps[key] < 0) {
       event.preventDefault();
       return this.field.focus();

@@ -18,6 +18,7 @@ from search.models import SearchRecord
 from search.services.records import notes
 from tests.boards.test_board_page import browser_of, html
 from tests.factories import AgentWithToken, api_client, make_agent, make_person, make_ticket, make_workflow
+from tests.search.conftest import local_embeddings  # noqa: F401 - a fixture
 from tickets.models import Event, Ticket, Workflow
 from tickets.schemas.comments import AddComment
 from tickets.schemas.tickets import BlockTicket, UpdateTicket
@@ -119,6 +120,21 @@ def test_without_embeddings_the_page_says_that_only_words_were_searched(browser:
     assert "data-degraded" not in results(browser, "q=bellows&mode=keyword")
 
 
+@pytest.mark.usefixtures("local_embeddings")
+def test_a_paraphrase_is_found_by_its_meaning(browser: Client, agent: AgentWithToken) -> None:
+    login = make_ticket(
+        agent,
+        title="Users cannot sign in after changing their password",
+        description="The session store keeps the old hash, so that new credentials are refused until a restart.",
+    )
+    make_ticket(agent, title="Burndown chart draws weekends as work days")
+    page = html(browser, "/search?workflow=anvil&q=authentication+broken%3A+wrong+login+secret+rejected")
+    assert keys(page)[0] == login.key
+    assert "by meaning" in page
+    assert "relevance" in page
+    assert "data-degraded" not in page
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -159,12 +175,12 @@ def test_the_form_says_what_the_address_asks(browser: Client, agent: AgentWithTo
     make_ticket(agent, title="Bellows")
     page = html(
         browser,
-        "/search?workflow=anvil&q=bellows&mode=keyword&type=bug&status=todo,done&tag=a&tag=b&agent=none&blocked=true"
+        "/search?workflow=anvil&q=bellows&mode=keyword&type=bug&status=to+do,done&tag=a&tag=b&agent=gone-1&blocked=true"
         "&completed=false&created_after=2025-10-01T12:00:00Z&comments=false",
     )
     for field in (
         'name="q" value="bellows"', 'value="keyword" checked', 'value="bug" checked', 'value="todo" checked',
-        'value="done" checked', 'name="tag" value="a, b"', 'value="none" selected', 'value="true" selected',
+        'value="done" checked', 'name="tag" value="a, b"', 'value="gone-1" selected', 'value="true" selected',
         'name="created_after" value="2025-10-01"', 'name="comments" value="false" checked',
         '<details class="filters-more" open>',
     ):  # fmt: skip
@@ -270,7 +286,8 @@ def test_rows_say_where_tickets_stand_now_and_who_changed_them(browser: Client, 
     ticket, other = make_ticket(agent, title="Bellows"), make_ticket(agent, title="Hinge")
     since = Event.objects.order_by("-seq").values_list("seq", flat=True)[0]
     change = {"title": "Bellows, both", "priority": "critical"}
-    ticket_update(actor=agent.actor, request=UpdateTicket(ticket_id=ticket.id, updates=change))
+    request = UpdateTicket.model_validate({"ticket_id": ticket.id, "updates": change})
+    ticket_update(actor=agent.actor, request=request)
     rows = browser.get(f"/search/rows?workflow=anvil&ids={other.id},{ticket.id},ticket-none&since={since}").json()
     by_id = {row["id"]: row for row in rows["rows"]}
     assert set(by_id) == {ticket.id, other.id}
