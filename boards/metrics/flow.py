@@ -28,8 +28,8 @@ class Totals(NamedTuple):
 class Waiting(NamedTuple):
     """A column over a span: tickets that came and went, that were there at its end, and how long they had waited.
 
-    ``grew`` is by how much the waiting of those there has grown since the span began; ``days`` for how many days
-    up to the end their number has not fallen, 0 where it has not risen in them.
+    ``grew`` is by how much the waiting of those there has grown since the span began; ``days`` is how many days ago
+    their number began to rise, without falling since, and 0 where it has not.
     """
 
     arrived: int
@@ -161,7 +161,8 @@ def _waited(entered: Numbers, left: Numbers, moment: int) -> tuple[int, int]:
 
 
 def _days_of_growth(counts: Numbers) -> int:
-    days = 0
-    while days + 1 < len(counts) and counts[-days - 1] >= counts[-days - 2]:
-        days += 1
-    return days if counts.size and counts[-1] > counts[-days - 1] else 0
+    steps = np.diff(counts)
+    falls = np.flatnonzero(steps < 0)
+    rises = np.flatnonzero(steps > 0)
+    rises = rises[rises > (falls[-1] if len(falls) else -1)]
+    return int(len(steps) - rises[0]) if len(rises) else 0

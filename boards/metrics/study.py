@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards.metrics import flow, forecast
-from boards.metrics.facts import NONE, SECOND, Acts, Facts, Mask, Numbers, Span, Stays, chosen
+from boards.metrics.facts import DAY, NONE, SECOND, Acts, Facts, Mask, Numbers, Span, Stays, chosen
 from tickets.rules import DEFAULT_COLOR, Board
 
 EPOCH = date(1970, 1, 1)
@@ -197,9 +197,14 @@ class Study:
 
     @cached_property
     def simulated(self) -> Numbers | None:
-        """Days until what is open is done, by run. A last day that still runs is no day to judge by."""
-        past = self.completed_by_day
-        if self.span.end < (self.span.last_day + 1) * 86_400 * SECOND and len(past) > 1:
+        """Days until what is open is done, by run.
+
+        Judged by the days since the workflow's first ticket; one that still runs only where it is the first.
+        """
+        created = self.everything.tickets.created
+        begun = int(created.min(initial=self.span.now)) // DAY - self.span.first_day
+        past = self.completed_by_day[max(0, begun) :]
+        if self.span.end < (self.span.last_day + 1) * DAY and len(past) > 1:
             past = past[:-1]
         return forecast.days_needed(self.open_count, past, forecast.seed_of(self.workflow_id, self.span.last_day))
 
