@@ -101,8 +101,7 @@ function refuse(wanted, status, text) {
   if (status >= 500) return fail(wanted, `The server answered ${status}.`);
   let error = null;
   try { ({ error } = JSON.parse(text)); } catch { /* no answer of ours */ }
-  const allowed = error?.allowed ? ` Allowed: ${error.allowed.join(", ")}.` : "";
-  says("Not searched.", `${error?.message ?? `The server answered ${status}.`}${allowed}`, [["Try again", () => show(wanted, true)]]);
+  says("Not searched.", error?.message ?? `The server answered ${status}.`, [["Try again", () => show(wanted, true)]]);
 }
 
 function fail(wanted, why) { says("The search did not arrive.", `${why} What you see is the search before.`, [["Try again", () => show(wanted, true)]]); }

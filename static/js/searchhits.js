@@ -5,8 +5,11 @@ import { Preview } from "./searchpreview.js";
 
 const QUIET = "hephaestus-single-keys-off";
 const MAX_IDS = 50;
+const COOL = 45_000; // --cool in tokens.css
 
 export class Hits {
+  #cooling = new WeakMap(); // row → timer
+
   constructor(workflow, root, field) {
     this.workflow = workflow;
     this.root = root;
@@ -58,13 +61,20 @@ export class Hits {
     const facts = row.querySelector("[data-facts]");
     facts.innerHTML = now.facts;
     row.classList.toggle("is-blocked", Boolean(facts.querySelector(".is-stop")));
-    if (facts.querySelector(".card-heat")) {
-      row.classList.remove("is-warm");
-      void row.offsetWidth; // the glow begins anew
-      row.classList.add("is-warm");
-    }
+    if (facts.querySelector(".card-heat")) this.#warm(row);
     const link = row.querySelector(".card-title a");
     if (link.textContent !== now.title) link.textContent = now.title;
+  }
+
+  #warm(row) {
+    row.classList.remove("is-warm");
+    void row.offsetWidth; // the glow begins anew
+    row.classList.add("is-warm");
+    clearTimeout(this.#cooling.get(row));
+    this.#cooling.set(row, setTimeout(() => {
+      row.classList.remove("is-warm");
+      row.querySelector(".card-heat")?.remove();
+    }, COOL));
   }
 
   // ── focus and pointer ──
