@@ -9,6 +9,7 @@ export class Alike {
   #turn = 0;
   #asked = "";
   #told = "";
+  #running = null; // one question at a time, however quickly one types
 
   // instead(): the values of the form that are given up for one of these
   constructor(data, { instead }) {
@@ -27,16 +28,20 @@ export class Alike {
   async #ask({ title, description }) {
     const turn = ++this.#turn;
     const asked = JSON.stringify([title.trim(), description.trim()]);
+    this.element.removeAttribute("aria-busy");
     if (asked === this.#asked) return;
     if (title.trim().length < FEWEST) {
       this.#asked = asked;
       return this.#show("", "Type a title, and tickets that say about the same appear here.");
     }
     this.element.setAttribute("aria-busy", "true");
-    const answer = await fetch("/tickets/new/alike", {
+    await this.#running;
+    if (turn !== this.#turn) return;
+    this.#running = fetch("/tickets/new/alike", {
       method: "POST", headers: { "Content-Type": "application/json", "X-CSRFToken": csrf() },
       body: JSON.stringify({ workflow_id: this.data.workflow, title: title.trim().slice(0, 500), description: description.slice(0, 250_000) }),
     }).catch(() => null);
+    const answer = await this.#running;
     const html = answer?.ok ? await answer.text() : null;
     if (turn !== this.#turn) return;
     this.element.removeAttribute("aria-busy");

@@ -32,6 +32,7 @@ class Palette {
   #choices = null;
   #held = [];
   #isSearching = false;
+  #running = null; // the search under way: there is one at a time, however quickly one types
 
   constructor(about) {
     this.about = about;
@@ -119,9 +120,11 @@ class Palette {
     this.#state = "";
     this.#draw();
     await new Promise((resolve) => { setTimeout(resolve, MEANING_AFTER - NAMES_AFTER); });
+    await this.#running?.catch(() => {});
     if (turn !== this.#turn) return;
     try {
-      const answer = await call("tickets/search", { workflow_id: workflow, query: text, limit: MOST_TICKETS });
+      this.#running = call("tickets/search", { workflow_id: workflow, query: text, limit: MOST_TICKETS });
+      const answer = await this.#running;
       if (turn !== this.#turn) return;
       this.#merge(answer);
     } catch (refusal) {
@@ -231,8 +234,8 @@ class Palette {
     const hint = (keys, word) => element("span", { class: "keys" }, ...keys.map((key) => element("kbd", {}, key)), ` ${word}`);
     const everything = this.#words && !this.#levels.length && this.where.workflow && document.querySelector("[data-palette]");
     this.foot.replaceChildren(...[
-      said && element("span", { class: "palette-said" }, said), hint(["↑", "↓"], "choose"), hint(["Enter"], row?.lines && !row.run ? "go on" : row?.key ? "open" : "run"),
-      row?.key && hint(["Tab"], "actions"), hint(["Esc"], this.#levels.length ? "back" : "close"),
+      said ? element("span", { class: "palette-said" }, said) : hint(["↑", "↓"], "choose"), hint(["Enter"], row?.lines && !row.run ? "go on" : row?.key ? "open" : "run"),
+      row?.key && hint(["Tab"], "actions"), !said && hint(["Esc"], this.#levels.length ? "back" : "close"),
       everything && element("a", { class: "end", href: `${new URL(everything.href).pathname}?${new URLSearchParams({ workflow: this.where.workflow, q: this.#words })}` }, "All results"),
     ].filter(Boolean));
   }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
@@ -162,7 +162,7 @@ def test_what_is_there_already_is_seen_while_typing_and_again_before_it_is_made_
     # One turns to the other, which search counts; the words are kept.
     with page.expect_request("**/api/tickets/similar") as counted:
         form(page).get_by_role("button", name=f"Go to {there['key']} instead").click()
-    assert counted.value.post_data_json["description"] == TEXT
+    assert (counted.value.post_data_json or {})["description"] == TEXT
     expect(page.locator("dialog.sheet[open]")).to_have_attribute("data-ticket-id", there["ticket_id"])
     page.keyboard.press("Escape")
     expect(page.locator("dialog[open]")).to_have_count(0)
@@ -221,6 +221,17 @@ def test_what_fails_keeps_everything_and_says_where_it_is_wrong(open_page: OpenP
     expect(title(page)).to_have_value("")
     expect(title(page)).to_be_focused()
     expect(form(page).get_by_label("Tags")).to_have_value("spring")
+    # Signed out meanwhile: nothing is lost, and one goes on once signed in again.
+    title(page).fill("Blue the spring")
+    description(page).fill(TEXT)
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    form(page).get_by_role("button", name="Create ticket").click()
+    expect(form(page)).to_contain_text("You are signed out. Everything is kept here.")
+    page.context.add_cookies(cast("Any", cookies))
+    form(page).get_by_role("button", name="Try again").click()
+    expect(title(page)).to_have_value("")
+    assert len(tickets_of(agent, "Blue the spring")) == 1
 
 
 def _key(request: Request) -> str | None:
