@@ -9,12 +9,14 @@ from boards.web.accounts import choose_theme, choose_zone, sign_in, sign_out
 from boards.web.agents_page import agents_list, agents_page
 from boards.web.approvals import approval_alike, approvals_list, approvals_page
 from boards.web.attention import attention_count, attention_list, attention_page
+from boards.web.audit import audit_export, audit_new, audit_page
 from boards.web.commit_page import commit_dialog, commit_file, commit_files, commit_lines, commit_page
 from boards.web.connect import connect_page
 from boards.web.editor import editor_page, editor_preview
 from boards.web.graph_page import graph_data, graph_page
 from boards.web.guardian import guardian_findings, guardian_page
 from boards.web.new_ticket import alike, choices, new_ticket_page
+from boards.web.past import past_column, past_page
 from boards.web.profile import change_password, profile_page
 from boards.web.search_page import (
     search_export,
@@ -60,6 +62,11 @@ web_urls = [
     path("graph/data", graph_data, name="graph-data"),
     path("guardian", guardian_page, name="guardian"),
     path("guardian/findings", guardian_findings, name="guardian-findings"),
+    path("audit", audit_page, name="audit"),
+    path("audit/new", audit_new, name="audit-new"),
+    path("audit/export", audit_export, name="audit-export"),
+    path("board-at", past_page, name="board-at"),
+    path("board-at/column", past_column, name="board-at-column"),
     path("commits/<str:commit_sha>", commit_page, name="commit"),
     path("commits/<str:commit_sha>/window", commit_dialog, name="commit-dialog"),
     path("commits/<str:commit_sha>/files", commit_files, name="commit-files"),
