@@ -8,6 +8,7 @@ from functools import cache
 from django import template
 from django.conf import settings
 from django.http import QueryDict
+from django.template import Context
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -15,7 +16,8 @@ from django.utils.safestring import SafeString
 
 from boards.web import filters, look, zones
 from boards.web.frame import SECTIONS, Section
-from tickets.models import AgentKind, Workflow
+from tickets.access import actor_for_user, visible_workflows
+from tickets.models import AgentKind, Role, Workflow
 from tickets.rules import Board, Column, TicketType
 
 register = template.Library()
@@ -101,6 +103,20 @@ def main_sections() -> list[Section]:
 def more_sections() -> list[Section]:
     """The pages in the menu at the end of the navigation bar."""
     return [section for section in SECTIONS if not section.is_main]
+
+
+@register.simple_tag(takes_context=True)
+def may_create(context: Context) -> bool:
+    """Whether who looks may create tickets in the page's workflow. One query, where no part of the page knows."""
+    workflow: Workflow | None = context.get("workflow")
+    if workflow is None or not (workflow.is_active and workflow.ticket_tracking_enabled):
+        return False
+    for part in ("bar", "view", "frame"):
+        known: bool | None = getattr(context.get(part), "may_write", None)
+        if known is not None:
+            return known
+    actor = actor_for_user(context["request"].user)
+    return visible_workflows(actor, Role.MEMBER).filter(pk=workflow.id).exists()
 
 
 @register.simple_tag

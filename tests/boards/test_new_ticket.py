@@ -73,6 +73,9 @@ def test_every_page_has_the_palette_and_offers_a_ticket_to_who_may_write(
             assert 'href="/search?workflow=anvil" data-opens="palette"' in page, address
         assert NEW in written, address
         assert NEW not in read, address
+    Workflow.objects.filter(pk="anvil").update(is_active=False)
+    for address in ("/tickets", f"/tickets/{ticket.key}", "/connect"):
+        assert NEW not in html(browser, address), address
 
 
 def test_who_belongs_to_no_workflow_has_the_palette_but_no_ticket_to_write() -> None:
