@@ -163,11 +163,11 @@ LEFT_WHILE_CONNECTING = "WebSocket is closed before the connection is establishe
 
 
 # A refused operation is an answer; Chromium reports its status of its own accord.
-REFUSED = "the server responded with a status of 409"
+REFUSED = ("the server responded with a status of 400", "the server responded with a status of 409")
 
 
 def _collect(complaints: list[str], message: ConsoleMessage) -> None:
-    if REFUSED in message.text and "/api/" in str(message.location.get("url")):
+    if any(text in message.text for text in REFUSED) and "/api/" in str(message.location.get("url")):
         return
     if message.type in ("error", "warning") and LEFT_WHILE_CONNECTING not in message.text:
         complaints.append(f"{message.text} ({message.location.get('url')})")
