@@ -109,10 +109,22 @@ def _preview(actor: Actor, asked: AskPreview) -> dict[str, object]:
     try:
         board = read_board(asked.board)
     except Invalid as error:
-        first = {"field": error.field, "message": error.message}
-        return {"faults": error.extra.get("details", [first]), "uses": _as_json(uses)}
+        return {"faults": _faults(error), "uses": _as_json(uses)}
     drawn = Preview(workflow, board_of(workflow), board, uses=uses, moves=asked.move_tickets, kinds=asked.change_types)
     return {"html": drawn.html(), "board": board.as_json(), "uses": _as_json(uses)}
+
+
+def _faults(error: Invalid) -> list[dict[str, str | None]]:
+    """All of them, but none of a whole whose parts have their own."""
+    found: list[dict[str, str | None]] = error.extra.get("details") or [
+        {"field": error.field, "message": error.message}
+    ]
+    places = [fault["field"] or "" for fault in found]
+    return [
+        fault
+        for fault, place in zip(found, places, strict=True)
+        if not any(other.startswith(f"{place}.") for other in places)
+    ]
 
 
 def _for_script(frame: Frame, detail: BoardDetail) -> dict[str, object]:

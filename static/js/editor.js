@@ -3,10 +3,11 @@
 import { announce, call, csrf, element, icon, later, newKey, openSignIn, Refusal, toast, toastRefusal, button } from "./actions.js";
 import { changeLines, showConflict } from "./editorconflict.js";
 import { differences } from "./editordiff.js";
-import { copyBoard, download, Import, plain } from "./editorimport.js";
+import { Faults } from "./editorfaults.js";
+import { copyBoard, download, Import } from "./editorimport.js";
 import { Moves } from "./editormoves.js";
 import { Columns, drawLeaving, Types, whole } from "./editorrows.js";
-import { Draft, faultsOf, tickets, toBoard, toDraft, toMoves } from "./editorstate.js";
+import { Draft, tickets, toBoard, toDraft, toMoves } from "./editorstate.js";
 import { follow } from "./live.js";
 import { openMenu } from "./menu.js";
 import { Drafts } from "./ticketdrafts.js";
@@ -25,7 +26,6 @@ let { version, uses } = data;
 let saving = false;
 let saveKey = newKey();
 let asked = 0; // number of the newest preview
-let serverFaults = new Map();
 let arrived = null; // {version, who}: somebody else's board that is not taken over yet
 
 const page = { data, uses: () => uses, draft: null };
@@ -33,6 +33,7 @@ const draft = page.draft = new Draft(data.board, (source) => changed(source));
 const columns = new Columns(page, at("columns"));
 const types = new Types(page, at("types"));
 const moves = new Moves(page, at("moves"), document.getElementById("be-limited"));
+const faults = new Faults(page, form, says);
 
 // ── draw ──
 
@@ -52,7 +53,7 @@ function draw(source = null) {
   drawGone();
   drawChoices();
   if (source !== "plain") drawPlain();
-  paintFaults();
+  faults.paint();
   drawTools();
 }
 
@@ -120,58 +121,6 @@ function drawTools() {
   at("changes").querySelector("ul").replaceChildren(...changeLines(rows.slice(0, SHORT)), ...rest);
 }
 
-// ── faults, each where it is ──
-
-const faults = () => new Map([...serverFaults, ...faultsOf(draft.now, draft.saved, uses)]);
-
-function paintFaults() {
-  const found = faults();
-  const places = [...form.querySelectorAll("[data-at]")];
-  const texts = new Map();
-  for (const [path, text] of found) {
-    // The innermost place that holds it.
-    const fit = places.filter(({ dataset }) => path === dataset.at || path.startsWith(`${dataset.at}.`)).sort((a, b) => b.dataset.at.length - a.dataset.at.length)[0];
-    const place = fit ?? null;
-    texts.set(place, [...(texts.get(place) ?? []), { path, text }]);
-  }
-  for (const error of form.querySelectorAll(".field-error")) error.remove();
-  for (const place of places) {
-    const control = place.querySelector("input, select");
-    const isField = control && !place.querySelector("[data-at]");
-    const own = texts.get(place) ?? [];
-    if (isField) control.toggleAttribute("aria-invalid", false);
-    if (!own.length) { if (isField && control.dataset.says) { restoreHint(control); } continue; }
-    const host = place.querySelector(":scope > [data-faults]") ?? place.closest(".be-row")?.querySelector("[data-faults]") ?? place;
-    const id = `be-fault-${place.dataset.at.replace(/[^\w-]/g, "-")}`;
-    host.append(element("p", { class: "field-error", id }, icon("warn"), element("span", { dir: "auto" }, own.map(({ text }) => text).join(" "))));
-    if (!isField) continue;
-    control.setAttribute("aria-invalid", "true");
-    control.dataset.says ??= control.getAttribute("aria-describedby") ?? "";
-    control.setAttribute("aria-describedby", `${control.dataset.says} ${id}`.trim());
-  }
-  const elsewhere = texts.get(null) ?? [];
-  says.querySelector("[data-elsewhere]")?.remove();
-  if (elsewhere.length) says.append(element("p", { class: "notice notice-stop", "data-elsewhere": true }, icon("ban"), element("span", { dir: "auto" }, elsewhere.map(({ path, text }) => (path ? `${path}: ${text}` : text)).join(" "))));
-}
-
-function restoreHint(control) {
-  if (control.dataset.says) control.setAttribute("aria-describedby", control.dataset.says);
-  else control.removeAttribute("aria-describedby");
-  delete control.dataset.says;
-}
-
-function keepFaults(rows) {
-  serverFaults = new Map(rows.map(({ field, message }) => [field ?? "", plain(message, field)]));
-}
-
-function focusFault() {
-  const first = form.querySelector("[aria-invalid='true']") ?? form.querySelector(".field-error")?.closest("[data-at]")?.querySelector("input, select, button");
-  first?.focus();
-  first?.scrollIntoView({ block: "center" });
-  const { size } = faults();
-  announce(size === 1 ? "Not saved: a fault is named in the form." : `Not saved: ${size} faults are named in the form.`);
-}
-
 // ── preview ──
 
 async function askPreview(board, more = {}) {
@@ -197,7 +146,7 @@ async function preview() {
   try {
     const answer = await askPreview(toBoard(draft.now), toMoves(draft.now));
     if (number !== asked) return;
-    keepFaults(answer.faults ?? []);
+    faults.keep(answer.faults ?? []);
     note.textContent = answer.faults ? "The last draft without a fault" : "";
     if (answer.html) showPreview(answer.html);
     if (JSON.stringify(answer.uses) !== JSON.stringify(uses)) {
@@ -210,9 +159,10 @@ async function preview() {
     if (refusal.code === undefined) throw refusal;
     if (number !== asked) return;
     const out = refusal.code === "unauthenticated";
-    note.replaceChildren(out ? "You are signed out. " : "Not drawn. ", out ? button("Sign in", openSignIn, "btn-quiet") : button("Try again", preview, "btn-quiet"));
+    if (refusal.status === 400) faults.keep([refusal]);
+    else note.replaceChildren(out ? "You are signed out. " : "Not drawn. ", out ? button("Sign in", openSignIn, "btn-quiet") : button("Try again", preview, "btn-quiet"));
   }
-  paintFaults();
+  faults.paint();
 }
 
 function showPreview(html) {
@@ -227,10 +177,7 @@ function showPreview(html) {
 
 async function save() {
   if (saving || !draft.isDirty || !data.maintains) return;
-  if (faultsOf(draft.now, draft.saved, uses).size) {
-    paintFaults();
-    return focusFault();
-  }
+  if (faults.own.size) return faults.show();
   saving = true;
   drawTools();
   const sent = JSON.stringify(draft.now);
@@ -256,7 +203,7 @@ function settle(board, isWhole) {
   if (isWhole) {
     draft.reset(board);
     kept.drop("draft");
-    serverFaults = new Map();
+    faults.keep([]);
     says.querySelector("[data-conflict]")?.remove();
     draw();
     soonPreview();
@@ -266,10 +213,9 @@ function settle(board, isWhole) {
 function refused(refusal) {
   if (refusal.code === "conflict" && refusal.field === "expected_version") return meet();
   if (refusal.field && refusal.status !== 401) {
-    keepFaults(refusal.details ?? [refusal]);
+    faults.keep(refusal.details ?? [refusal]);
     soonCounts();
-    paintFaults();
-    return focusFault();
+    return faults.show();
   }
   toastRefusal("The board was not saved.", refusal, save);
 }

@@ -80,13 +80,13 @@ export class Import {
     this.submit.disabled = true;
     try {
       const answer = await this.check(board);
-      if (answer.faults) return this.#say(answer.faults.map(({ field, message }) => ({ field, message: plain(message, field), ...where(found.places, isWrapped ? `board.${field ?? ""}` : field ?? "", text) })));
+      if (answer.faults) return this.#say(answer.faults.map((fault) => placed(fault, found.places, isWrapped, text)));
       this.#say([]);
       this.toggle(false);
       this.use(answer.board, otherwise(board, answer.board));
     } catch (refusal) {
       if (refusal.code === undefined) throw refusal;
-      this.#say([{ message: refusal.message }]);
+      this.#say([placed({ ...refusal, message: refusal.message, field: refusal.field?.replace(/^board\./, "") }, found.places, isWrapped, text)]);
     } finally {
       this.submit.disabled = false;
     }
@@ -108,6 +108,11 @@ export class Import {
     this.field.setSelectionRange(start, Math.min(end, start + 400));
     this.field.scrollTop = (line - 4) * parseFloat(getComputedStyle(this.field).lineHeight);
   }
+}
+
+function placed({ field, message }, places, isWrapped, text) {
+  if (!field) return { message };
+  return { field, message: plain(message, field), ...where(places, isWrapped ? `board.${field}` : field, text) };
 }
 
 // The nearest place that the text has: of a field that is missing, the object that lacks it.
