@@ -11,6 +11,11 @@ from tickets.errors import Invalid
 # Chosen by callers for workflows, agents and tasks. No slash, no space: ids stand in addresses and mentions.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"
 PREFIX_PATTERN = r"^[A-Z][A-Z0-9]{1,9}$"
+# What they ask for, in words.
+PATTERN_WORDS = {
+    ID_PATTERN: "a letter or digit, then up to 99 letters, digits or . _ : -",
+    PREFIX_PATTERN: "a capital, then 1 to 9 capitals or digits, such as SHOP",
+}
 RESERVED_PREFIXES = frozenset({"TICKET"})
 
 _UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")

@@ -67,6 +67,18 @@ def test_an_administrator_creates_the_first_workflow_in_the_page() -> None:
         )
 
 
+def test_faults_of_ids_and_prefixes_are_in_words(anvil: Workflow) -> None:
+    client = signed_in(make_person(superuser=True))
+    wrong = {"name": "Yard", "key_prefix": "x-1"}
+    fault = client.write("/api/workflows", wrong).json()["error"]
+    assert fault["field"] == "key_prefix"
+    assert fault["message"] == "key_prefix must be a capital, then 1 to 9 capitals or digits, such as SHOP."
+    taken = client.write("/api/workflows", {"name": "Yard", "key_prefix": "ANV"}).json()["error"]
+    assert (taken["code"], taken["field"]) == ("conflict", "key_prefix")
+    agent = {"new_agent_id": "two words", "workflow_id": "anvil"}
+    assert "letters, digits or . _ : -" in client.write("/api/agents", agent).json()["error"]["message"]
+
+
 def test_a_member_of_nothing_waits() -> None:
     make_workflow("secret", name="Secret plans")
     person = make_person()

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from tickets.errors import DomainError, Invalid, unknown_field
+from tickets.ids import PATTERN_WORDS
 from tickets.rules import PRIORITIES
 
 MAX_DEPTH = 40
@@ -164,6 +165,8 @@ def _explain_one(fault: Any, model: type[BaseModel]) -> DomainError:
     if isinstance(original, DomainError):
         original.field = original.field or field
         return original
+    if words := PATTERN_WORDS.get(context.get("pattern", "")):
+        return Invalid(f"{field} must be {words}.", field=field)
     if fault["type"] == "string_pattern_mismatch" and context.get("pattern", "").startswith("^("):
         allowed = context["pattern"][2:-2].split("|")
         return Invalid(f"{field} must be one of: {', '.join(allowed)}.", field=field, allowed=allowed)
