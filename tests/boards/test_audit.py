@@ -1,0 +1,453 @@
+"""The audit: what it says, what its filters leave, who may read it, what it costs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from boards.models import BoardRevision
+from boards.operations import BOARD_GET, BOARD_UPDATE
+from boards.selectors.audit import KINDS, Position, Wanted, changes
+from boards.web import audit_export
+from tests.boards.test_board_page import HOSTILE, browser_of, html
+from tests.factories import make_agent, make_person, make_ticket, make_workflow
+from tests.tickets.world import World
+from tickets import operations as op
+from tickets.access import actor_for_user, system_actor
+from tickets.models import Ticket, TicketHistory
+from tickets.operations import execute
+from tickets.services import ranks
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def browser(world: World) -> Client:
+    return browser_of(make_person(world.workflow, role="viewer"))
+
+
+def happen(world: World) -> Ticket:
+    """One of nearly everything, to one ticket beside another; returns the first."""
+    person = world.person()
+    blocker, ticket = world.ticket(title="In the way"), world.ticket(title="A first title")
+    world.do(op.TICKET_UPDATE, ticket, updates={"title": "A second title", "description": "Line one.\nLine two."})
+    world.do(op.TICKET_UPDATE, ticket, updates={"blocked_by_add": [blocker.id], "parent_ticket_id": blocker.id})
+    world.do(op.TICKET_BLOCK, ticket, reason="Rain", by=person)
+    world.do(op.TICKET_UNBLOCK, ticket, by=person)
+    world.do(op.TICKET_RESOLVE, blocker, resolution_comment="Out of the way.", by=person)
+    world.do(op.TICKET_CLAIM, ticket, lease_seconds=60)
+    world.do(op.TICKET_RELEASE, ticket)
+    world.do(op.TICKET_ASSIGN, ticket, assigned_agent_id=world.other.id, by=person)
+    world.do(op.TICKET_CHANGE_STATUS, ticket, new_status="doing", comment="Begun at last.", by=world.other)
+    world.do(op.COMMENT_ADD, ticket, comment_text=f"Looks well. {HOSTILE}", by=person)
+    world.do(op.TICKET_RESOLVE, ticket, resolution_comment="It is all done.")
+    world.do(op.TICKET_REOPEN, ticket, by=person)
+    world.do(op.TICKET_MOVE, world.ticket(), before_ticket_id=ticket.id)
+    return ticket
+
+
+def change_board(world: World, **changes: Any) -> None:
+    maintainer = world.person()
+    board = execute(BOARD_GET, maintainer, {"workflow_id": world.workflow.id}).board_config.model_dump(mode="json")
+    kept = {name: board[name] for name in ("name", "ticket_types", "settings", "transitions")}
+    columns = [{k: v for k, v in column.items() if k != "ticket_count"} for column in board["columns"]]
+    moves = changes.pop("move_tickets", {})
+    request = {"workflow_id": world.workflow.id, "board": {**kept, "columns": columns, **changes}}
+    execute(BOARD_UPDATE, maintainer, {**request, "move_tickets": moves})
+
+
+def sentences(page: str) -> list[str]:
+    """What the rows say, newest first, as it is read."""
+    found = re.findall(r'<div class="audit-said"><p>(.*?)</p>', page, re.DOTALL)
+    texts = (re.sub(r'<span class="avatar[^>]*>[^<]*</span>|<[^>]+>', "", row) for row in found)
+    return [" ".join(unescape(text).split()) for text in texts]
+
+
+def ids(page: str) -> list[str]:
+    return re.findall(r'<li class="audit-row" id="([hb]\d+)"', page)
+
+
+def address(world: World, **query: Any) -> str:
+    pairs = "".join(f"&{name}={value}" for name, value in query.items())
+    return f"/audit?workflow={world.workflow.id}{pairs}"
+
+
+# ── what it says ──
+
+
+def test_each_change_is_a_sentence_newest_first(world: World, browser: Client) -> None:
+    ticket = happen(world)
+    blocker = Ticket.objects.get(title="In the way")
+    said = sentences(html(browser, address(world, ticket=ticket.key)))[::-1]
+    me, other = world.agent.id, world.other.id
+    for clause in (
+        f"{me} created it",
+        f"{me} changed the title from A first title to A second title",
+        f"{me} changed the description",
+        f"{me} made it part of {blocker.key}",
+        f"{me} made it wait for {blocker.key}",
+        "blocked it: Rain",
+        "unblocked it",
+        f"freed it from {blocker.key} ({blocker.key} was resolved)",
+        f"{me} claimed it",
+        f"{me} released it",
+        f"assigned it to {other}",
+        f"{other} moved it from Todo to Doing",
+        f"{other} commented Begun at last.",
+        f"commented Looks well. {HOSTILE[:20]}",
+        f"{me} resolved it",
+        "reopened it",
+    ):
+        place = next((n for n, sentence in enumerate(said) if clause in sentence), None)
+        assert place is not None, (clause, said)
+        said = said[place:]
+
+
+def test_what_was_typed_is_text(world: World, browser: Client) -> None:
+    ticket = make_ticket(world.agent, title=HOSTILE, tags=["<b>tag</b>"])
+    world.do(op.TICKET_UPDATE, ticket, updates={"title": f"Other {HOSTILE}", "tags_add": ["<i>"]})
+    for page in (html(browser, address(world)), html(browser, address(world, agent="<script>", since="<b>"), 400)):
+        assert "<script>alert" not in page
+        assert "<b>tag" not in page
+        assert "onerror=alert(1)>" not in page.replace("&gt;", "_")
+
+
+def test_a_change_of_the_board_says_what_it_was(world: World, browser: Client) -> None:
+    ticket = world.ticket(initial_status="ready")
+    columns = [
+        {"id": "todo", "name": "Open <b>", "category": "queue", "wip_limit": 7},
+        {"id": "doing", "name": "Doing", "category": "active"},
+        {"id": "extra", "name": "Extra", "category": "active"},
+        {"id": "done", "name": "Done", "category": "final"},
+        {"id": "wont", "name": "Wont", "category": "final"},
+    ]
+    change_board(world, columns=columns, move_tickets={"ready": "todo"}, settings={"auto_assign": True})
+    page = html(browser, address(world, kind="board"))
+    details = [unescape(text) for text in re.findall(r'<li dir="auto">(.*?)</li>', page)]
+    assert details == [
+        "column “Ready” removed, its tickets to “Open <b>”",
+        "column “Checking” removed",
+        "“Todo” renamed to “Open <b>”",
+        "limit of “Open <b>” from none to 7",
+        "column “Extra” added",
+        "auto assign off → on",
+    ]
+    assert ids(page)[-1] == f"b{BoardRevision.objects.get(workflow=world.workflow, version=1).pk}"
+    # The move that it brought with it comes after it, and knows the name of the column that is gone.
+    page = html(browser, address(world))
+    assert ids(page)[1] == f"b{BoardRevision.objects.get(workflow=world.workflow, version=2).pk}"
+    assert sentences(page)[0].endswith("carried it over, with a change of the board, from Ready to Open <b>")
+    assert f"/tickets/{ticket.key}" in page
+
+
+def test_imports_expired_leases_and_gateways_are_told_as_such(world: World, browser: Client) -> None:
+    from tickets.imports.running import Import, tickets_import
+
+    line = json.dumps({"id": "x-1", "title": "From elsewhere", "description": "Written long ago."})
+    tickets_import(Import(system_actor(), world.workflow.id, io.BytesIO(line.encode()), "jsonl", name="old.jsonl"))
+    assert "System imported it from jsonl:old.jsonl" in sentences(html(browser, address(world)))
+    gateway = make_agent(world.workflow, gateway=True)
+    from tickets.access import acting_as
+
+    ticket = world.ticket(by=acting_as(gateway.actor, world.other.id))
+    assert sentences(html(browser, address(world, ticket=ticket.key))) == [
+        f"{world.other.id} through {gateway.id} created it"
+    ]
+
+
+def test_new_keys_of_a_column_are_nothing_that_anybody_did(
+    world: World, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "RESPREAD_LENGTH", 4)
+    anchor, one, two = (world.ticket() for _ in range(3))
+    while not TicketHistory.objects.filter(metadata__respread=True).exists():
+        one, two = two, one
+        world.do(op.TICKET_MOVE, one, after_ticket_id=anchor.id)
+    told = {f"h{id_}" for id_ in TicketHistory.objects.filter(metadata__respread=True).values_list("pk", flat=True)}
+    assert not told & set(ids(html(browser, address(world))))
+    assert "moved it within its column" in html(browser, address(world))
+
+
+def test_long_texts_are_compared_in_their_place_without_script(world: World, browser: Client) -> None:
+    ticket = world.ticket()
+    world.do(op.TICKET_UPDATE, ticket, updates={"description": "Line one.\nLine two."})
+    row = TicketHistory.objects.get(ticket=ticket, field_name="description")
+    page = html(browser, address(world))
+    assert f'data-compare="/tickets/{ticket.key}/changes/{row.pk}"' in page
+    compared = html(browser, address(world, compare=f"h{row.pk}"))
+    assert '<ins dir="auto"><span class="vh">added: </span>Line two.</ins>' in compared
+    assert "<ins" not in html(browser, address(world, compare="h999999"))
+
+
+# ── what the filters leave ──
+
+
+def brute_force(world: World, wanted: Wanted) -> list[str]:
+    """The ids of the changes that are asked for, newest first, by looking at each."""
+    rows: list[Any] = [*TicketHistory.objects.filter(workflow=world.workflow)]
+    rows += BoardRevision.objects.filter(workflow=world.workflow)
+    found = []
+    for row in rows:
+        is_ticket = isinstance(row, TicketHistory)
+        if wanted.kind is not None and (row.change_type if is_ticket else None) not in (KINDS[wanted.kind] or (None,)):
+            continue
+        if wanted.agent_id is not None and row.agent_id != wanted.agent_id:
+            continue
+        if wanted.ticket_id is not None and (not is_ticket or row.ticket_id != wanted.ticket_id):
+            continue
+        if not (wanted.since or row.changed_at) <= row.changed_at < (wanted.until or row.changed_at + timedelta(1)):
+            continue
+        found.append((row.changed_at, is_ticket, row.pk))
+    return [f"{'h' if is_ticket else 'b'}{pk}" for _, is_ticket, pk in sorted(found, reverse=True)]
+
+
+def test_filters_and_pages_leave_what_a_look_at_each_change_leaves(world: World) -> None:
+    ticket = happen(world)
+    change_board(world, settings={"auto_assign": True})
+    world.do(op.TICKET_ASSIGN, ticket, assigned_agent_id=None)
+    change_board(world, name="Another")
+    times = sorted(TicketHistory.objects.values_list("changed_at", flat=True))
+    agents = [None, world.agent.id, world.other.id, "nobody-at-all"]
+    ranges = [(None, None), (times[5], None), (None, times[-4]), (times[8], times[-3])]
+    for agent, kind, about, (since, until) in itertools.product(agents, [None, *KINDS], [None, ticket.id], ranges):
+        wanted = Wanted(agent, about, kind, since, until)
+        walked: list[str] = []
+        last: Position | None = None
+        while True:
+            page = changes(world.workflow, wanted, before=last, limit=3)
+            walked += [f"{'h' if isinstance(row, TicketHistory) else 'b'}{row.pk}" for row in page]
+            if len(page) < 3:
+                break
+            last = Position.of(page[-1])
+        assert walked == brute_force(world, wanted), wanted
+
+
+def test_after_a_position_comes_all_that_is_newer(world: World) -> None:
+    happen(world)
+    change_board(world, settings={"auto_assign": True})
+    everything = changes(world.workflow, Wanted(), limit=1000)
+    for place, row in enumerate(everything):
+        newer = changes(world.workflow, Wanted(), after=Position.of(row), limit=1000)
+        assert newer == everything[:place]
+
+
+def test_the_address_filters(world: World, browser: Client) -> None:
+    ticket = happen(world)
+    everything = ids(html(browser, address(world)))
+    of_ticket = ids(html(browser, address(world, ticket=ticket.key.lower())))
+    assert 0 < len(of_ticket) < len(everything)
+    assert ids(html(browser, address(world, ticket=ticket.id, kind="moved"))) == brute_force(
+        world, Wanted(ticket_id=ticket.id, kind="moved")
+    )
+    today = timezone.now().astimezone(UTC).date()
+    assert ids(html(browser, address(world, since=today, until=today))) == everything
+    assert ids(html(browser, address(world, until=today - timedelta(days=1)))) == []
+    assert "Nothing here matches" in html(browser, address(world, since=today + timedelta(days=1)))
+    moment = TicketHistory.objects.order_by("pk").values_list("changed_at", flat=True)[4].isoformat()
+    page = html(browser, address(world, since=moment.replace("+", "%2B")))
+    assert ids(page) == brute_force(world, Wanted(since=datetime.fromisoformat(moment)))
+    assert f'type="text" value="{moment}"' in page
+
+
+def test_days_are_those_of_whoever_looks(world: World, browser: Client) -> None:
+    world.ticket()
+    browser.cookies["hephaestus_zone"] = "Pacific/Kiritimati"
+    there = (timezone.now() + timedelta(hours=14)).date()
+    page = html(browser, address(world, since=there, until=there))
+    assert f'data-day="{there}"' in page
+    browser.cookies["hephaestus_zone"] = "Pacific/Pago_Pago"
+    assert "Nothing here matches" in html(browser, address(world, since=there + timedelta(days=1)))
+
+
+def test_a_fault_is_told_in_its_field(world: World, browser: Client) -> None:
+    world.ticket()
+    for query, field in (
+        ({"kind": "sideways"}, "e-kind"),
+        ({"ticket": "TKT-99999"}, "e-ticket"),
+        ({"since": "soon"}, "e-since"),
+        ({"until": "10000-01-01"}, "e-until"),
+        ({"agent": "a" * 300}, "e-agent"),
+    ):
+        page = html(browser, address(world, **query), 400)
+        assert f'id="{field}"' in page
+        assert ids(page) == []
+
+
+def test_pages_follow_each_other(world: World, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boards.web.audit.PAGE", 4)
+    happen(world)
+    walked, page = [], html(browser, address(world, kind="moved"))
+    walked += ids(page)
+    while more := re.search(r'href="(/audit\?[^"]*before=[^"]*)" data-more', page):
+        page = html(browser, unescape(more[1]))
+        assert "Back to the newest" in page
+        walked += ids(page)
+    assert walked == brute_force(world, Wanted(kind="moved"))
+    assert "The beginning: nothing is older." in page
+
+
+# ── what is new ──
+
+
+def test_what_is_new_is_counted_by_the_filters(world: World, browser: Client) -> None:
+    first = world.ticket()
+    page = html(browser, address(world))
+    newest = unescape(re.findall(r'data-newest="([^"]*)"', page)[0])
+    query = {"workflow": world.workflow.id, "after": newest}
+    assert browser.get("/audit/new", query).json()["count"] == 0
+    world.do(op.TICKET_UPDATE, first, updates={"title": "Something new"})
+    second = world.ticket()
+    answer = browser.get("/audit/new", query).json()
+    assert (answer["count"], answer["more"]) == (2, False)
+    assert sentences(answer["html"]) == [
+        f"{world.agent.id} created it",
+        f"{world.agent.id} changed the title from A ticket to Something new",
+    ]
+    assert browser.get("/audit/new", {**query, "after": answer["newest"]}).json()["count"] == 0
+    assert browser.get("/audit/new", {**query, "kind": "created"}).json()["count"] == 1
+    assert browser.get("/audit/new", {**query, "ticket": second.key}).json()["count"] == 1
+    assert browser.get("/audit/new", {**query, "until": "2020-01-01"}).json()["count"] == 0
+    assert browser.get("/audit/new", {**query, "kind": "sideways"}).status_code == 400
+    # A page that was empty asks for all there is.
+    assert browser.get("/audit/new", {"workflow": world.workflow.id}).json()["count"] == 4
+
+
+# ── as a file ──
+
+
+def test_csv_holds_what_the_filters_leave_and_no_formula(
+    world: World, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_export, "CHUNK", 3)
+    ticket = happen(world)
+    world.do(op.TICKET_UPDATE, ticket, updates={"title": "=HYPERLINK(1)", "tags_add": ["+1"]})
+    world.do(op.TICKET_BLOCK, ticket, reason="@SUM(A1)")
+    response = browser.get(f"/audit/export?workflow={world.workflow.id}&format=csv&ticket={ticket.key}")
+    assert response.headers["Content-Disposition"] == (
+        f'attachment; filename="audit-{world.workflow.key_prefix.lower()}.csv"'
+    )
+    text = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]  # it streams
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["change_id"] for row in rows] == brute_force(world, Wanted(ticket_id=ticket.id))
+    assert next(row["new_value"] for row in rows if row["field_name"] == "title") == "'=HYPERLINK(1)"
+    assert not [cell for row in rows for cell in row.values() if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
+
+
+def test_json_holds_everything_whole(world: World, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_export, "CHUNK", 4)
+    happen(world)
+    long = world.ticket(description="Long. " * 3000)
+    change_board(world, name="Another")
+    response = browser.get(f"/audit/export?workflow={world.workflow.id}&format=json")
+    found = json.loads(b"".join(response.streaming_content))  # type: ignore[attr-defined]  # it streams
+    assert [change["change_id"] for change in found["changes"]] == brute_force(world, Wanted())
+    created = next(c for c in found["changes"] if c["ticket_id"] == long.id and c["change_type"] == "created")
+    assert json.loads(created["new_value"])["description"] == long.description
+    assert json.loads(found["changes"][0]["new_value"])["name"] == "Another"
+
+
+def test_an_export_refuses_what_it_cannot_filter_by(world: World, browser: Client) -> None:
+    for query in ("format=xml", "format=csv&kind=sideways", "format=csv&ticket=TKT-999", "format=json&since=soon"):
+        assert browser.get(f"/audit/export?workflow={world.workflow.id}&{query}").status_code == 400
+
+
+# ── who may read it, and what may be sent ──
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit/new", "/audit/export", "/board-at", "/board-at/column"])
+def test_strangers_find_nothing(world: World, path: str) -> None:
+    world.ticket()
+    stranger = browser_of(make_person(make_workflow()))
+    assert stranger.get(path, {"workflow": world.workflow.id, "column": "todo"}).status_code == 404
+    status = Client().get(path, {"workflow": world.workflow.id}, headers={"Accept": "text/html"}).status_code
+    assert status in (302, 401)
+
+
+def test_tickets_and_agents_of_others_are_as_if_they_were_not(world: World, browser: Client) -> None:
+    elsewhere = make_workflow()
+    foreign = make_ticket(make_agent(elsewhere))
+    shown = html(browser, address(world, ticket=foreign.key), 400)
+    missing = html(browser, address(world, ticket="ZZZ-12345"), 400)
+    assert foreign.title not in shown
+    assert shown.count("e-ticket") == missing.count("e-ticket")
+    assert ids(html(browser, address(world, agent=foreign.created_by_agent_id))) == []
+
+
+@pytest.mark.parametrize("path", ["/audit", "/audit/new", "/audit/export"])
+@pytest.mark.parametrize(
+    "value", ["%00", "\ud800".encode("utf-8", "surrogatepass"), "9" * 400, "-1", "h" * 5000, "é🐛\u202e"]
+)
+def test_nothing_that_is_sent_breaks_it(world: World, browser: Client, path: str, value: Any) -> None:
+    world.ticket()
+    text = "\x00" if value == "%00" else value
+    for name in ("agent", "ticket", "kind", "since", "until", "before", "after", "compare", "format", "workflow"):
+        query = {"workflow": world.workflow.id, name: text}
+        assert browser.get(path, query).status_code in (200, 400, 404), name
+    for cursor in (
+        "2026-01-01~h1",
+        "~h1",
+        "2026-01-01T00:00:00Z~x1",
+        "2026-01-01T00:00:00Z~h" + "9" * 30,
+        "0001-01-01~b1",
+    ):
+        for name in ("before", "after"):
+            assert browser.get(path, {"workflow": world.workflow.id, name: cursor}).status_code in (200, 400)
+
+
+# ── what it costs ──
+
+
+def test_the_number_of_queries_does_not_grow(world: World, browser: Client) -> None:
+    happen(world)
+    change_board(world, name="Another")
+    html(browser, address(world))
+    with CaptureQueriesContext(connection) as few:
+        html(browser, address(world))
+    for _ in range(3):
+        happen(world)
+    change_board(world, name="A third")
+    with CaptureQueriesContext(connection) as many:
+        html(browser, address(world))
+    assert len(many) == len(few) <= 22
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("kind", [None, *(kind for kind in KINDS if kind != "board")])
+@pytest.mark.parametrize("agent", [None, "agent-1"])
+def test_each_query_runs_along_an_index(world: World, kind: str | None, agent: str | None) -> None:
+    """However deep the page lies: no scan of the table, no sorting of what was found."""
+    world.ticket()
+    deep = Position(timezone.now(), True, 10**6)
+    with CaptureQueriesContext(connection) as captured:
+        changes(world.workflow, Wanted(agent_id=agent, kind=kind), before=deep, limit=51)
+    statements = [query["sql"] for query in captured if 'FROM "ticket_history"' in query["sql"]]
+    assert statements
+    for sql in statements:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            plan = [row[3] for row in cursor.fetchall()]
+        assert not [line for line in plan if line.startswith("SCAN ticket_history") or "TEMP B-TREE" in line], plan
+
+
+def test_whose_agent_row_is_made_by_the_first_look_may_read(world: World) -> None:
+    superuser = make_person(superuser=True)
+    assert actor_for_user(superuser).is_superuser
+    world.ticket()
+    assert len(ids(html(browser_of(superuser), address(world)))) == 2
