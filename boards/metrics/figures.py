@@ -10,7 +10,7 @@ from boards.metrics import flow
 from boards.metrics.facts import CLAIM, COMMENT, COMMIT, LOST, NONE, SECOND, Numbers
 from boards.metrics.forecast import PERCENTILES, likely_within
 from boards.metrics.schemas import Bottleneck, Cell, Figure, FigureColumn, Unit
-from boards.metrics.study import Shown, Study, date_of, percent, spread
+from boards.metrics.study import NOBODY, Shown, Study, date_of, percent, spread
 from tickets.rules import DEFAULT_COLOR, PRIORITIES
 
 # From a month on, weeks say more than days.
@@ -289,4 +289,4 @@ def _count(places: Numbers, length: int) -> list[int]:
 def _people(study: Study, numbers: Numbers) -> list[tuple[int, str]]:
     """The agents among these numbers; of one agent's figures, that one alone."""
     found = [(n, study.facts.agents[n] if n != NONE else NOBODY_WORD) for n in np.unique(numbers).tolist()]
-    return [(n, name) for n, name in found if study.agent is None or n == NONE or name == study.agent]
+    return [(n, name) for n, name in found if study.agent in (None, NOBODY, name) or n == NONE]

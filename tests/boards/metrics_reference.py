@@ -5,6 +5,7 @@ Written from what the figures mean, not from how the product computes them: date
 
 from __future__ import annotations
 
+import functools
 import json
 import statistics
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,13 @@ class Life:
     rows: list[TicketHistory] = field(default_factory=list)
 
     def column_at(self, moment: datetime) -> str | None:
+        return self._columns(moment)
+
+    def __post_init__(self) -> None:
+        # The same moments are asked for again and again.
+        self._columns = functools.cache(self._column_at)
+
+    def _column_at(self, moment: datetime) -> str | None:
         here = [column for column, entered, left in self.stays if entered <= moment and (left is None or left > moment)]
         assert len(here) <= 1
         return here[0] if here else None

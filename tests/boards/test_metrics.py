@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boards.metrics import answer, forecast, kept, reading
@@ -34,15 +35,15 @@ WAITS = st.sampled_from([0, 0, 1, 1800, 7200, 40_000, 86_400, 400_000])
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["create", "create", "move", "move", "move", "move", "resolve", "reopen", "block", "wait_for", "unblock",
+            ["create", "move", "move", "move", "move", "move", "resolve", "reopen", "block", "wait_for", "unblock",
              "claim", "release", "assign", "comment", "update", "decide", "look"]
         ),
         st.integers(0, 5),
         st.integers(0, 5),
         WAITS,
     ),
-    min_size=5,
-    max_size=45,
+    min_size=25,
+    max_size=50,
 )  # fmt: skip
 
 
@@ -70,7 +71,8 @@ class Watched(World):
         elif kind == "create":
             self.create(one, two)
         elif self.keys:
-            key, other = self.keys[one % len(self.keys)], self.keys[two % len(self.keys)]
+            # Much happens to few: a long past shows more than many short ones.
+            key, other = self.keys[one % min(3, len(self.keys))], self.keys[two % len(self.keys)]
             self.act(kind, key, other, two)
 
     def create(self, one: int, two: int) -> None:
@@ -167,15 +169,10 @@ def assert_rows(name: str, found: list[Any], expected: list[Any]) -> None:
 @pytest.mark.slow
 @pytest.mark.django_db
 @settings(
-    max_examples=40, deadline=None, print_blob=True,
+    max_examples=int(os.environ.get("METRICS_EXAMPLES", "12")), deadline=None, print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )  # fmt: skip
 @given(steps=STEPS, reviews=st.booleans(), days=st.integers(1, 40), ago=st.integers(0, 3))
-@example(
-    # Created done, reopened and completed twice within a second, then back for good.
-    steps=[("create", 5, 0, 0), ("reopen", 0, 0, 1), ("resolve", 0, 0, 0), ("reopen", 0, 0, 0), ("move", 0, 2, 1)],
-    reviews=False, days=2, ago=0,
-)  # fmt: skip
 def test_every_figure_agrees_with_the_history(
     steps: list[tuple[str, int, int, int]], reviews: bool, days: int, ago: int
 ) -> None:
