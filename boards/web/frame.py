@@ -43,6 +43,7 @@ SECTIONS = (
     Section("attention", "bell", "Attention", is_main=True),
     Section("graph", "graph", "Graph", is_main=True),
     Section("guardian", "eye", "Guardian"),
+    Section("statistics", "stats", "Stats", is_main=True),
     Section("audit", "history", "Audit", is_main=True),
     Section("search", "search", "Search"),
     Section("board-settings", "sliders", "Board settings"),

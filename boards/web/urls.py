@@ -27,6 +27,7 @@ from boards.web.search_page import (
     search_saved,
 )
 from boards.web.shell import manifest, offline_page, service_worker
+from boards.web.statistics_page import statistics_csv, statistics_page
 from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
 from boards.web.views import changed_cards, more_cards
 
@@ -41,15 +42,6 @@ web_urls = [
     path("manifest.webmanifest", manifest, name="manifest"),
     path("sw.js", service_worker, name="service-worker"),
     path("offline", offline_page, name="offline"),
-    path("connect", connect_page, name="connect"),
-    path("board-settings", editor_page, name="board-settings"),
-    path("board-settings/preview", editor_preview, name="board-preview"),
-    path("search", search_page, name="search"),
-    path("search/results", search_results, name="search-results"),
-    path("search/rows", search_rows, name="search-rows"),
-    path("search/saved", search_saved, name="search-saved"),
-    path("search/export", search_export, name="search-export"),
-    path("search/preview/<str:ticket_id>", search_preview, name="search-preview"),
     path("agents", agents_page, name="agents"),
     path("agents/list", agents_list, name="agents-list"),
     path("approvals", approvals_page, name="approvals"),
@@ -58,6 +50,17 @@ web_urls = [
     path("attention", attention_page, name="attention"),
     path("attention/list", attention_list, name="attention-list"),
     path("attention/count", attention_count, name="attention-count"),
+    path("connect", connect_page, name="connect"),
+    path("statistics", statistics_page, name="statistics"),
+    path("statistics/<str:figure_id>.csv", statistics_csv, name="statistics-csv"),
+    path("board-settings", editor_page, name="board-settings"),
+    path("board-settings/preview", editor_preview, name="board-preview"),
+    path("search", search_page, name="search"),
+    path("search/results", search_results, name="search-results"),
+    path("search/rows", search_rows, name="search-rows"),
+    path("search/saved", search_saved, name="search-saved"),
+    path("search/export", search_export, name="search-export"),
+    path("search/preview/<str:ticket_id>", search_preview, name="search-preview"),
     path("graph", graph_page, name="graph"),
     path("graph/data", graph_data, name="graph-data"),
     path("guardian", guardian_page, name="guardian"),
