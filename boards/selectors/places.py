@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -70,7 +70,8 @@ class Place:
 
 
 Places = dict[str, Place]
-_kept: OrderedDict[tuple[str, int], Places] = OrderedDict()
+# By workflow, last row and its time: a row that was rolled back may give its id to another.
+_kept: OrderedDict[tuple[str, int, datetime], Places] = OrderedDict()
 _keeping = Lock()
 
 
@@ -82,30 +83,32 @@ def places_at(workflow: Workflow, moment: datetime, finals: Collection[str]) -> 
     latest rows leave a question.
     """
     told = TicketHistory.objects.filter(workflow=workflow, changed_at__lte=moment)
-    last = told.order_by("-changed_at", "-id").values_list("id", flat=True).first()
-    if last is None:
+    newest = told.order_by("-changed_at", "-id").values_list("id", "changed_at").first()
+    if newest is None:
         return {}
-    base = _nearest(workflow.id, last)
+    last, at = newest
+    base = _nearest(workflow.id, last, at)
     if base is not None and base[0] == last:
         return base[1]
     places = _stepped(workflow, *base, last) if base is not None else None
     if places is None:
         places = _latest(told, finals)
     with _keeping:
-        _kept[workflow.id, last] = places
+        _kept[workflow.id, last, at] = places
         while len(_kept) > KEPT:
             _kept.popitem(last=False)
     return places
 
 
-def _nearest(workflow_id: str, last: int) -> tuple[int, Places] | None:
+def _nearest(workflow_id: str, last: int, at: datetime) -> tuple[int, Places] | None:
     """What is kept of that row, or of the nearest one before it."""
     with _keeping:
-        rows = [row_id for kept_of, row_id in _kept if kept_of == workflow_id and row_id <= last]
-        if not rows:
+        keys = [key for key in _kept if key[0] == workflow_id and (key[1:] == (last, at) or key[2] < at)]
+        if not keys:
             return None
-        _kept.move_to_end((workflow_id, max(rows)))
-        return max(rows), _kept[workflow_id, max(rows)]
+        nearest = max(keys, key=itemgetter(2))
+        _kept.move_to_end(nearest)
+        return nearest[1], _kept[nearest]
 
 
 def _stepped(workflow: Workflow, first: int, before: Places, last: int) -> Places | None:
