@@ -26,6 +26,7 @@ let { version, uses } = data;
 let saving = false;
 let saveKey = newKey();
 let asked = 0; // number of the newest preview
+let untell = () => {};
 let arrived = null; // {version, who}: somebody else's board that is not taken over yet
 
 const page = { data, uses: () => uses, draft: null };
@@ -201,11 +202,15 @@ async function save() {
 // `isWhole`: nothing was typed while the board was saved, so the draft is what is in force.
 function settle(board, isWhole) {
   if (isWhole) {
+    // The focus stays on what now goes by the id under which it was saved.
+    const [, uid, field] = /^(.+)\.(\w+)$/.exec(document.activeElement?.dataset.key ?? "") ?? [];
+    const held = [...draft.now.columns, ...draft.now.types].find((item) => item.uid === uid);
     draft.reset(board);
     kept.drop("draft");
     faults.keep([]);
     says.querySelector("[data-conflict]")?.remove();
     draw();
+    if (held) document.querySelector(`[data-key="${CSS.escape(`=${held.id}.${field}`)}"]`)?.focus();
     soonPreview();
   } else draft.rebase(board);
 }
@@ -241,7 +246,8 @@ async function takeIn(news) {
   draft.reset(found.board);
   draw();
   soonPreview();
-  toast(`${news.who ?? "Somebody"} changed the board. You see version ${version}.`, { glyph: "info" });
+  untell();
+  untell = toast(`${news.who ?? "Somebody"} changed the board. You see version ${version}.`);
 }
 
 async function meet(who = null) {
@@ -290,7 +296,7 @@ if (data.maintains) {
     use(board, notes) {
       draft.replace(board);
       announce(`The draft is now the imported board: ${board.columns.length} columns, ${board.ticket_types.length} types.`);
-      if (notes.length) toast(`Read ${notes.join("; ")}.`, { glyph: "info", ms: 15_000 });
+      if (notes.length) toast(`Read ${notes.join("; ")}.`, { ms: 15_000 });
     },
   });
   const doing = {

@@ -140,10 +140,17 @@ function lost(mine, theirs, old, own, other, words) {
   return found;
 }
 
+// Those that the order lacks come in behind what they stand behind.
+function insert(order, uids) {
+  uids.forEach((uid, place) => {
+    if (!order.includes(uid)) order.splice(place ? order.indexOf(uids[place - 1]) + 1 : 0, 0, uid);
+  });
+}
+
 function assembled(found, mine, theirs) {
   const list = (kind, fields, own, other) => {
     const order = [...(found.get(`${kind}/order`) ?? [])];
-    for (const item of [...other, ...own]) if (!order.includes(item.uid)) order.push(item.uid);
+    for (const items of [other, own]) insert(order, items.map(({ uid }) => uid));
     return order.filter((uid) => found.get(`${kind}/${uid}`)).map((uid) => {
       const base = own.find((item) => item.uid === uid) ?? other.find((item) => item.uid === uid);
       const values = Object.keys(fields).map((field) => [field, found.get(`${kind}/${uid}/${field}`)]);

@@ -67,7 +67,7 @@ class Rows {
 
   #grip(item) {
     return element("button", {
-      type: "button", class: "btn-icon be-grip", "data-key": `${item.uid}.grip`, "aria-label": `Move ${this.noun} ${item.name}`, "aria-haspopup": "menu",
+      type: "button", class: "btn-icon be-grip", "data-key": `${item.uid}.grip`, "aria-label": this.#words(item).grip, "aria-haspopup": "menu",
       title: "Drag, or press the arrow keys",
       onclick: ({ currentTarget }) => this.#menu(currentTarget, item),
     }, icon("grip"));
@@ -104,7 +104,7 @@ class Rows {
 
   #swatch(item) {
     const swatch = element("button", {
-      type: "button", class: "btn-icon be-swatch", "data-key": `${item.uid}.swatch`, "aria-label": `Choose a colour for ${item.name || this.noun}`, "aria-haspopup": "menu",
+      type: "button", class: "btn-icon be-swatch", "data-key": `${item.uid}.swatch`, "aria-label": this.#words(item).swatch, "aria-haspopup": "menu",
       disabled: !this.page.data.maintains,
       onclick: ({ currentTarget }) => openMenu(currentTarget, "Colour", Object.entries(this.page.data.colors).map(([name, color]) => ({
         word: name[0].toUpperCase() + name.slice(1), glyph: "cat-final", color, end: color, checked: item.color === color,
@@ -147,10 +147,17 @@ class Rows {
     return [...this.items.filter((other) => other !== item), ...this.saved].map(({ id }) => id);
   }
 
+  // What the buttons of a row are called.
+  #words({ name, id }) {
+    const what = name || id;
+    return { grip: `Move ${this.noun} ${what}`, swatch: `Choose a colour for ${what}`, remove: `Delete ${this.noun} ${what}` };
+  }
+
   // Fields that a change of another one changes.
   follow(row, item) {
     const id = row.querySelector(".be-id input");
     if (id && id.value !== item.id) id.value = item.id;
+    for (const [part, word] of Object.entries(this.#words(item))) row.querySelector(`[data-key$=".${part}"]`)?.setAttribute("aria-label", word);
     for (const swatch of this.list.querySelectorAll(".be-swatch")) this.paint(swatch, this.items.find(({ uid }) => uid === swatch.closest(".be-row").dataset.uid));
   }
 
@@ -162,7 +169,7 @@ class Rows {
 
   #remove(item) {
     return element("button", {
-      type: "button", class: "btn-icon", "data-key": `${item.uid}.remove`, "aria-label": `Delete ${this.noun} ${item.name}`,
+      type: "button", class: "btn-icon", "data-key": `${item.uid}.remove`, "aria-label": this.#words(item).remove,
       onclick: () => this.remove(item),
     }, icon("trash"));
   }
