@@ -72,9 +72,13 @@ def members_of(actor: Actor, workflow: Workflow, words: str = "") -> Members:
     leases = open_leases(workflow)
     holders = {lease.agent_id for lease in leases.values()}
     membership = Membership.objects.filter(workflow=workflow, agent=OuterRef("pk"))
-    agents = Agent.objects.filter(
-        Q(pk__in=Membership.objects.filter(workflow=workflow).values("agent_id")) | Q(pk__in=holders)
-    ).annotate(role=Subquery(membership.values("role")[:1]))
+    agents = (
+        Agent.objects.filter(
+            Q(pk__in=Membership.objects.filter(workflow=workflow).values("agent_id")) | Q(pk__in=holders)
+        )
+        .select_related("user")
+        .annotate(role=Subquery(membership.values("role")[:1]))
+    )
     if words:
         agents = agents.filter(Q(name__icontains=words) | Q(pk__icontains=words))
     found = list(agents.order_by("name", "id"))
@@ -88,13 +92,15 @@ def members_of(actor: Actor, workflow: Workflow, words: str = "") -> Members:
 
 def _member(agent: Agent, held: tuple[Held, ...], assigned: int, tokens: Mapping[str, Tokens]) -> Member:
     newest = held[0].lease if held else None
+    # People sign in; a token is seen at each use.
+    seen = [time for time in (agent.last_seen_at, agent.user.last_login if agent.user else None) if time is not None]
     return Member(
         id=agent.id,
         name=agent.name,
         kind=agent.kind,
         role=agent.role,  # type: ignore[attr-defined]  # annotated
         is_terminated=agent.state == AgentState.TERMINATED,
-        last_seen_at=agent.last_seen_at,
+        last_seen_at=max(seen, default=None),
         state=newest.state if newest is not None else None,
         heartbeat_at=newest.heartbeat_at if newest is not None else None,
         held=held,

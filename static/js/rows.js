@@ -6,7 +6,7 @@ import { follow } from "./live.js";
 import { ask, refuse } from "./moves.js";
 import { parse } from "./ticketparts.js";
 
-const EVERY = 30_000; // ms: leases run out and times pass without an event
+const EVERY = 20_000; // ms: leases run out and times pass without an event
 const QUIET = "hephaestus-single-keys-off"; // as on the board
 const LEAST = 500; // ms between two looks, however many events there are
 
@@ -94,7 +94,10 @@ export class Rows {
     }
     const nothing = this.root.querySelector("[data-nothing]");
     const wanted = this.#fresh.querySelector("[data-nothing]");
-    if (nothing && wanted) nothing.hidden = wanted.hidden || this.all.length > 0;
+    if (nothing && wanted) {
+      if (nothing.innerHTML !== wanted.innerHTML) nothing.innerHTML = wanted.innerHTML;
+      nothing.hidden = wanted.hidden || this.all.length > 0;
+    }
     this.drawn();
   }
 
@@ -109,8 +112,8 @@ export class Rows {
     let place = list.firstElementChild;
     for (const [id, row] of wanted) {
       const old = this.row(id);
-      if (old === place) place = place?.nextElementSibling ?? null;
-      else if (!old) list.insertBefore(row.cloneNode(true), place);
+      if (!old) list.insertBefore(row.cloneNode(true), place);
+      else if (old === place) place = place.nextElementSibling;
       else if (!old.contains(document.activeElement)) list.insertBefore(old, place);
     }
   }
@@ -124,11 +127,20 @@ export class Rows {
   }
 
   // Parts that say the same stay the same nodes; one with the focus in it stays whatever it says.
+  // A part that may come and go bears data-part.
   #parts(old, fresh) {
+    const alike = (parent, part) => [...parent.children].find((child) => child.tagName === part.tagName && child.classList[0] === part.classList[0]);
+    for (const part of old.querySelectorAll(":scope > [data-part]")) if (!alike(fresh, part) && !part.contains(document.activeElement)) part.remove();
     for (const part of [...fresh.children]) {
       if (part.matches(".rows")) continue;
-      const now = [...old.children].find((child) => child.tagName === part.tagName && child.classList[0] === part.classList[0]);
-      if (!now || now.contains(document.activeElement) || same(now, part)) continue;
+      const now = alike(old, part);
+      if (!now) {
+        const after = part.previousElementSibling && alike(old, part.previousElementSibling);
+        if (after) after.after(part.cloneNode(true));
+        else old.prepend(part.cloneNode(true));
+        continue;
+      }
+      if (now.contains(document.activeElement) || same(now, part)) continue;
       const next = part.cloneNode(true);
       // What a person opened stays open.
       for (const control of now.querySelectorAll("[data-act][aria-expanded=true]")) next.querySelector(`[data-act=${control.dataset.act}]`)?.setAttribute("aria-expanded", "true");

@@ -58,8 +58,11 @@ def test_who_belongs_to_it(workflow: Workflow, agent: AgentWithToken, maintainer
         assert part in row
     assert "avatar-human" not in row
     me = shown[maintainer.agent.id]
-    for part in ("Person", "Maintainer", "avatar-human", ", you", "Never seen", "0 tokens"):
+    for part in ("Person", "Maintainer", "avatar-human", ", you", "0 tokens"):
         assert part in me
+    browser = Client()
+    browser.post("/login", {"username": "dana", "password": "secret"})
+    assert "Seen <time" in rows(browser)[maintainer.agent.id]
     Agent.objects.filter(pk="impl-1").update(state="terminated")
     assert "Ended, seen" in rows(browser_of(maintainer))["impl-1"]
 
