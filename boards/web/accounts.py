@@ -50,6 +50,9 @@ class SignIn(LoginView):
             # Beside the words, for ears: which fields they are about.
             for name in ("username", "password"):
                 form.fields[name].widget.attrs["aria-invalid"] = "true"
+            # The name is still there; the password is to be typed again.
+            form.fields["username"].widget.attrs.pop("autofocus", None)
+            form.fields["password"].widget.attrs["autofocus"] = True
         return response
 
 
