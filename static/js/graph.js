@@ -134,8 +134,10 @@ class Graph {
   // A line over the drawing that stays until it is dismissed.
   say(kind, content, { close, again, undo } = {}) {
     const end = () => {
+      const hadFocus = box.contains(document.activeElement);
       box.remove();
       close?.();
+      if (hadFocus && this.current) this.focus(this.current);
     };
     const isStop = kind === "notice-stop";
     const box = element("div", { class: `notice ${kind}`, role: isStop ? "alert" : "status", "data-said": true }, icon(isStop ? "ban" : "check"), element("p", {}, ...content),

@@ -1,12 +1,12 @@
 // Dependencies are made and taken away: by dragging from one card to another, or by keys. A cycle is refused and shown.
 
-import { announce, button, call, element, icon, toast } from "./actions.js";
-import { link } from "./graphparts.js";
+import { call, element, icon } from "./actions.js";
+import { found, link } from "./graphparts.js";
 
 const MOVED = 6; // px
 
 export class Connect {
-  #dock = null; // {box, key, way, end}
+  #dock = null; // {box, key, way, back, paint}
   #drag = null; // {key, way, line, target, x, y, isMoving}
 
   constructor(graph) {
@@ -99,9 +99,10 @@ export class Connect {
 
   // Asks for the other ticket; without a key for the first one before that.
   async start(key, way = "blocks") {
+    this.end();
+    const back = found(document.activeElement);
     const { Picker } = await import("./ticketpicker.js");
     this.end();
-    const back = document.activeElement;
     const box = element("section", { class: "dock graph-dock", "data-dock": "connect", role: "group", "aria-label": "Connect" });
     this.#dock = { box, key, way, back };
     const paint = () => {
@@ -130,7 +131,7 @@ export class Connect {
     this.#dock = null;
     box.remove();
     this.graph.drawing.world.classList.remove("is-connecting");
-    if (inside && back?.isConnected) back.focus({ preventScroll: true });
+    if (inside) back()?.focus({ preventScroll: true });
   }
 
   async #picked(other) {
@@ -177,8 +178,7 @@ export class Connect {
     }
     this.#clear();
     await this.graph.refresh();
-    toast(`${ticket} no longer waits for ${blocker}`, { action: ["Undo", () => this.join(blocker, "blocks", ticket).catch((refusal) => this.#show(refusal))] });
-    announce(`${ticket} no longer waits for ${blocker}.`);
+    this.graph.say("", [element("b", {}, ticket), " no longer waits for ", element("b", {}, blocker), "."], { undo: () => this.join(blocker, "blocks", ticket).catch((refusal) => this.#show(refusal)) });
   }
 
   #show(refusal) {

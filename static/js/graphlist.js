@@ -1,7 +1,7 @@
 // The graph as a list: the same for ears and for small screens. What can go on comes first, then what waits for it.
 
 import { button, element, icon } from "./actions.js";
-import { avatar, freed, glyphs, link } from "./graphparts.js";
+import { avatar, found, freed, glyphs, link } from "./graphparts.js";
 import { depth, freeing } from "./graphwords.js";
 
 export class List {
@@ -26,6 +26,7 @@ export class List {
       levels.get(level).push(node);
     }
     const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    const again = focused && found(focused);
     const sections = [...levels].sort(([a], [b]) => (a < 0 ? 1 : b < 0 ? -1 : a - b)).map(([level, some]) => {
       const id = `level-${level}`;
       const known = document.getElementById(id)?.parentElement;
@@ -41,10 +42,7 @@ export class List {
     });
     for (const key of [...this.#rows.keys()]) if (!nodes.has(key)) this.#rows.delete(key);
     if (sections.length !== this.element.children.length || sections.some((one, place) => this.element.children[place] !== one)) this.element.replaceChildren(...sections);
-    if (focused && document.activeElement !== focused) {
-      const row = this.#rows.get(focused.closest("[data-key]")?.dataset.key)?.row;
-      (focused.isConnected ? focused : row?.querySelector(`[data-ref="${focused.dataset.ref}"]`) ?? this.element.querySelector("a"))?.focus({ preventScroll: true });
-    }
+    if (focused && document.activeElement !== focused) (again() ?? this.element.querySelector("a"))?.focus({ preventScroll: true });
   }
 
   #row(node, data) {

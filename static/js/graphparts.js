@@ -22,3 +22,10 @@ export function freed({ frees: [all, , names] }, most = 12) {
   const shown = names.slice(0, most).flatMap((key) => [" ", link(key)]);
   return all > shown.length / 2 ? [...shown, ` and ${all - shown.length / 2} more`] : shown;
 }
+
+// Remembers a control, so that it is found again where what stood there was drawn anew.
+export function found(control) {
+  const key = control.closest(".graph-row")?.dataset.key;
+  const within = key ? `.graph-row[data-key="${CSS.escape(key)}"]` : "[data-panel]";
+  return () => (control.isConnected ? control : document.querySelector(`${within} [data-ref="${CSS.escape(control.dataset.ref ?? "")}"]`));
+}
