@@ -92,7 +92,8 @@ def places_at(workflow: Workflow, moment: datetime, finals: Collection[str]) -> 
         return base[1]
     places = _stepped(workflow, *base, last) if base is not None else None
     if places is None:
-        places = _latest(told, finals)
+        # No further than that row: others may have come meanwhile.
+        places = _latest(told.filter(changed_at__lte=at), finals)
     with _keeping:
         _kept[workflow.id, last, at] = places
         while len(_kept) > KEPT:
