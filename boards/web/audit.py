@@ -13,6 +13,7 @@ from boards.web.frame import Frame, workflow_page
 from boards.web.pages import fragment
 from boards.web.ticket_activity import Line, compared
 from tickets.access import Actor, workflow_for
+from tickets.board_source import board_of
 from tickets.errors import NotFound, not_one_of
 
 PAGE = 50
@@ -25,7 +26,7 @@ def audit_page(request: HttpRequest, frame: Frame) -> HttpResponse:
     filters = AuditFilters(frame.actor, frame.workflow, request.GET)
     before = _position(request, "before")
     rows = changes(frame.workflow, filters.wanted, before=before, limit=PAGE + 1) if not filters.errors else []
-    words = Words(frame.workflow)
+    words = Words(frame.workflow, frame.board)
     entries = words.entries(rows[:PAGE])
     context = {
         "filters": filters,
@@ -45,21 +46,21 @@ def audit_page(request: HttpRequest, frame: Frame) -> HttpResponse:
 
 @fragment
 def audit_new(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """What is newer than ``?after=``, by the page's filters: ``{count, more, newest, html}``; 100 at most."""
+    """What is newer than ``?after=``, by the page's filters: ``{count, more}``; with ``rows``, also ``{newest, html}``.
+
+    100 at most: with ``more``, a page does not hold it all.
+    """
     workflow = workflow_for(actor, request.GET.get("workflow"))
     filters = AuditFilters(actor, workflow, request.GET)
     rows = changes(workflow, filters.require(), after=_position(request, "after"), limit=MAX_NEW + 1)
-    words = Words(workflow)
-    entries = words.entries(rows[:MAX_NEW])
-    context = {"entries": entries, "workflow": workflow, "board": words.board, "filters": filters}
-    return JsonResponse(
-        {
-            "count": len(entries),
-            "more": len(rows) > MAX_NEW,
-            "newest": str(entries[0].position) if entries else request.GET.get("after", ""),
-            "html": render_to_string("boards/audit_rows.html", context, request),
-        }
-    )
+    answer: dict[str, object] = {"count": len(rows[:MAX_NEW]), "more": len(rows) > MAX_NEW}
+    if request.GET.get("rows"):
+        words = Words(workflow, board_of(workflow))
+        entries = words.entries(rows[:MAX_NEW])
+        context = {"entries": entries, "workflow": workflow, "board": words.board, "filters": filters}
+        answer["newest"] = str(entries[0].position) if entries else request.GET.get("after", "")
+        answer["html"] = render_to_string("boards/audit_rows.html", context, request)
+    return JsonResponse(answer)
 
 
 @workflow_page

@@ -16,7 +16,6 @@ from boards.selectors.audit import Position, Row
 from boards.web.audit_board import board_changes
 from boards.web.ticket_activity import VALUE_SHOWN, Entry, short, step
 from gitlinks.models import TicketCommit
-from tickets.board_source import board_of
 from tickets.models import Agent, Ticket, TicketComment, TicketHistory, Workflow
 from tickets.rules import Board, Column, parse_board
 from tickets.schemas.base import utc_text
@@ -64,11 +63,11 @@ class AuditEntry:
 
 
 class Words:
-    """Puts changes of one workflow into words. Five queries a page at most, whatever is on it."""
+    """Puts changes of one workflow into words, columns by the names of ``board``. Five queries a page at most."""
 
-    def __init__(self, workflow: Workflow) -> None:
+    def __init__(self, workflow: Workflow, board: Board) -> None:
         self.workflow = workflow
-        self.board = _with_gone_columns(workflow)
+        self.board = _with_other_columns(workflow, board)
 
     def entries(self, rows: Sequence[Row]) -> list[AuditEntry]:
         """In the order of the rows."""
@@ -125,17 +124,16 @@ class Words:
         return {row.version: row for row in found}
 
 
-def _with_gone_columns(workflow: Workflow) -> Board:
-    """The board with the columns that it once had, for the words of its past. One query."""
-    board = board_of(workflow)
+def _with_other_columns(workflow: Workflow, board: Board) -> Board:
+    """The board with the columns that it has at other times, for the words of its past. One query."""
     revisions = BoardRevision.objects.filter(workflow=workflow).order_by("-version")
-    gone: dict[str, Column] = {}
+    others: dict[str, Column] = {}
     for kept in revisions.values_list("board", flat=True)[:MAX_REVISIONS]:
         for column in parse_board(kept).columns:
             if column.id not in board.by_id:
-                gone.setdefault(column.id, column)
-    # Not validated: two columns may bear one place, and nothing moves into a gone one.
-    return Board.model_construct(**{**dict(board), "columns": (*board.columns, *gone.values())}) if gone else board
+                others.setdefault(column.id, column)
+    # Not validated: two columns may bear one place, and nothing moves into these.
+    return Board.model_construct(**{**dict(board), "columns": (*board.columns, *others.values())}) if others else board
 
 
 def _plain(told: Entry, row: TicketHistory, comments: Mapping[str, str]) -> Entry:

@@ -190,7 +190,7 @@ class PastView:
         if last is None:
             return []
         wanted = Wanted(since=last, until=last + timedelta(microseconds=1))
-        return Words(self.workflow).entries(changes(self.workflow, wanted, limit=MAX_CHANGES))
+        return Words(self.workflow, self.board).entries(changes(self.workflow, wanted, limit=MAX_CHANGES))
 
     @property
     def changes(self) -> list[AuditEntry]:

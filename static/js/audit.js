@@ -1,6 +1,6 @@
 // The audit: what is new waits above until it is asked for, older pages join below, texts are compared in their place.
 
-import { announce, element, later } from "./actions.js";
+import { announce, element } from "./actions.js";
 import { follow } from "./live.js";
 
 const list = document.querySelector("[data-audit]");
@@ -25,27 +25,42 @@ function mergeDays() {
 
 // ── what is new ──
 
-let waiting = null; // what the server last said is new
+const PAUSE = 1000; // ms between two looks, however much happens
+let isFull = false; // more than a page holds: counting on tells nothing
+let timer = 0;
+let looked = 0;
 
-async function look() {
+async function ask(more = {}) {
   const query = new URLSearchParams(list.dataset.query);
   if (list.dataset.newest) query.set("after", list.dataset.newest);
+  for (const [name, value] of Object.entries(more)) query.set(name, value);
   const answer = await fetch(`/audit/new?${query}`, { headers: { Accept: "application/json" } }).catch(() => null);
   lost.hidden = Boolean(answer?.ok);
-  if (!answer?.ok) return;
-  waiting = await answer.json();
-  const { count, more } = waiting;
-  const word = `${count}${more ? "+" : ""} new`;
-  const label = bar.querySelector("[data-new-word]");
-  if (bar.hidden && count) announce(`${word} ${count === 1 ? "change" : "changes"}. A button above the list shows them.`);
-  label.textContent = `${word} – show`;
-  bar.hidden = !count;
+  return answer?.ok ? answer.json() : null;
 }
 
-function show() {
+async function look() {
+  timer = 0;
+  looked = Date.now();
+  const found = await ask();
+  if (!found) return;
+  isFull = found.more;
+  const word = `${found.count}${isFull ? "+" : ""} new`;
+  if (bar.hidden && found.count) announce(`${word} ${found.count === 1 ? "change" : "changes"}. A button above the list shows them.`);
+  bar.querySelector("[data-new-word]").textContent = `${word} – show`;
+  bar.hidden = !found.count;
+}
+
+function soon() {
+  if (!isFull) timer ||= setTimeout(look, Math.max(looked + PAUSE - Date.now(), 200));
+}
+
+async function show() {
   // So much that a page does not hold it: begin anew.
-  if (waiting.more) return void location.assign(`/audit?${list.dataset.query}`);
-  const { count, html, newest } = waiting;
+  if (isFull) return void location.assign(`/audit?${list.dataset.query}`);
+  const found = await ask({ rows: 1 });
+  if (!found) return;
+  const { count, html, newest } = found;
   const fresh = parse(html);
   const rows = [...fresh.querySelectorAll(".audit-row")];
   for (const row of list.querySelectorAll(".is-new")) row.classList.remove("is-new");
@@ -55,8 +70,7 @@ function show() {
   mergeDays();
   document.querySelector("[data-none]")?.remove();
   bar.hidden = true;
-  waiting = null;
-  rows[0].querySelector("a").focus({ preventScroll: true });
+  rows[0]?.querySelector("a").focus({ preventScroll: true });
   list.scrollIntoView({ block: "start" });
   announce(`${count} new ${count === 1 ? "change is" : "changes are"} shown.`);
 }
@@ -64,8 +78,7 @@ function show() {
 bar.querySelector("[data-show]").addEventListener("click", show);
 lost.querySelector("[data-retry]").addEventListener("click", look);
 if (main.dataset.seq && document.querySelector("[data-live]")) {
-  const soon = later(200, look);
-  follow(main.dataset.workflow, Number(main.dataset.seq), () => soon());
+  follow(main.dataset.workflow, Number(main.dataset.seq), soon);
 }
 
 // ── older ──
