@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -105,11 +105,20 @@ class Installation:
             raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout if check else done.stdout + done.stderr
 
-    @contextmanager
-    def serve(self, *arguments: str, processes: int = 1, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+    def serve(
+        self, *arguments: str, processes: int = 1, env: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Server]:
         """A server that answers. At the end of the block it is killed, where it still runs."""
+        return self._started("serve", f"--processes={processes}", *arguments, env=env)
+
+    def run(self, env: Mapping[str, str] | None = None) -> AbstractContextManager[Server]:
+        """As ``serve``, on an empty folder with the demo, whose password and token are in the log."""
+        return self._started("run", env=env)
+
+    @contextmanager
+    def _started(self, *command: str, env: Mapping[str, str] | None) -> Iterator[Server]:
         process = subprocess.Popen(
-            [sys.executable, str(MANAGE), "serve", f"--processes={processes}", *arguments],
+            [sys.executable, str(MANAGE), *command],
             env={"HEPHAESTUS_PORT": "0", **self.env, **(env or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
