@@ -1,6 +1,6 @@
 // How to begin: a workflow, an agent and its token are made in the page, which then waits for what the agent does.
 
-import { announce, button, call, element } from "./actions.js";
+import { announce, button, call, element, icon } from "./actions.js";
 import { age } from "./app.js";
 import { fault, sends } from "./forms.js";
 import { follow } from "./live.js";
@@ -26,9 +26,20 @@ if (workflowForm) {
   sends(workflowForm, async (key) => {
     const board = { ...boards[workflowForm.elements.board.value], name: name.value.trim() };
     const wanted = { name: name.value, board, ...(prefix.value ? { key_prefix: prefix.value } : {}) };
-    const { workflow: made } = await call("workflows", wanted, { key });
+    const { workflow: made } = await create({ ...wanted, ...idFrom(name.value) }, key).catch((refusal) => {
+      if (refusal.field !== "workflow_id") throw refusal;
+      return create(wanted, `${key}-other`); // the id is another's: one is made up
+    });
     location.assign(`/connect?workflow=${encodeURIComponent(made.workflow_id)}`);
   });
+}
+
+const create = (wanted, key) => call("workflows", wanted, { key });
+
+// An id that people can read in addresses and commands, where the name has letters for it.
+function idFrom(name) {
+  const id = name.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 40).replace(/-$/, "");
+  return id.length > 1 ? { workflow_id: id } : {};
 }
 
 // ── an agent and its token ──
@@ -43,15 +54,21 @@ async function issue(id, key) {
   issued.querySelector("code").textContent = token;
   issued.querySelector("pre").focus();
   for (const place of document.querySelectorAll("[data-token]")) place.textContent = token || "TOKEN";
-  done("token", "client");
+  done("token");
   announce(`The token of ${id} is issued. It is shown this once.`);
   look();
 }
 
-function done(step, next) {
-  const row = document.querySelector(`[data-step=${step}]`);
-  row.classList.replace("is-now", "is-done");
-  document.querySelector(`[data-step=${next}]:not(.is-done)`)?.classList.add("is-now");
+// The steps up to this one are done, the next one is what to do now.
+function done(step) {
+  let isNext = false;
+  for (const row of document.querySelectorAll("[data-step]")) {
+    row.classList.toggle("is-now", isNext && !row.matches(".is-done"));
+    if (isNext) return;
+    row.classList.add("is-done");
+    row.querySelector(".step-n").replaceChildren(icon("check"));
+    isNext = row.dataset.step === step;
+  }
 }
 
 if (agentForm) {
@@ -112,7 +129,7 @@ async function look() {
     else if (seen && seen !== before) {
       heard.set(member.agent_id, seen);
       if (!list.dataset.ticket) say(`${member.name} connected.`);
-      done("client", "arrive");
+      done("client");
       const time = element("time", { datetime: seen, "data-age": "" }, age(seen));
       row.querySelector(".hint").replaceChildren("connected ", time, " ago");
     }
@@ -133,7 +150,7 @@ async function arrived({ ticket_id: id, agent_id: agent }) {
   if (list.dataset.ticket) return;
   const ticket = await call(`tickets/${encodeURIComponent(id)}`, {}, { method: "GET" });
   list.dataset.ticket = ticket.key;
-  wait.closest(".step").classList.replace("is-now", "is-done");
+  done("arrive");
   say(element("bdi", {}, agent), " created ", element("a", { href: `/tickets/${ticket.key}`, dir: "auto" }, `${ticket.key} ${ticket.title}`), ".");
 }
 

@@ -24,7 +24,7 @@ const zones = zoneForm.elements.zone;
 const useHere = zoneForm.querySelector("[data-zone-here]");
 if ([...zones.options].some(({ value }) => value === here) && zones.value !== here) {
   useHere.hidden = false;
-  useHere.querySelector("[data-zone-name]").textContent = `, ${here.replaceAll("_", " ")}`;
+  useHere.querySelector("[data-zone-name]").textContent += `, ${here.replaceAll("_", " ")}`;
   useHere.addEventListener("click", () => { zones.value = here; zoneForm.requestSubmit(); });
 }
 
