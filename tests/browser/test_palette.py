@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -240,8 +241,9 @@ def test_on_a_phone_it_is_found_and_closed_by_touch(
 
 
 def test_from_ticket_to_ticket_of_the_column_and_back_to_the_last(open_page: OpenPage, agent: Agent) -> None:
-    three = [agent.create(f"Number {number} of the three", priority="low", tags=["three"]) for number in (1, 2, 3)]
-    page = wait_until_live(open_page("/tickets?workflow=forge&tag=three"))
+    tag = f"three-{time.time_ns()}"
+    three = [agent.create(f"Number {number} of the three", priority="low", tags=[tag]) for number in (1, 2, 3)]
+    page = wait_until_live(open_page(f"/tickets?workflow=forge&tag={tag}"))
     keys = [three[place]["key"] for place in range(3)]
     link(page, three[0]).click()
     sheet = page.locator("dialog.sheet[open]")
@@ -270,7 +272,7 @@ def test_from_ticket_to_ticket_of_the_column_and_back_to_the_last(open_page: Ope
     page.keyboard.press("Escape")
     # Back on the board, in one step, at the card that was seen last.
     expect(sheet).to_have_count(0)
-    expect(page).to_have_url(re.compile("tag=three"))
+    expect(page).to_have_url(re.compile(f"tag={tag}"))
     expect(link(page, three[1])).to_be_focused()
     # The help says the keys of a ticket, and the letters can be switched off for good.
     link(page, three[0]).click()
