@@ -2,7 +2,8 @@
 
 They are counted for a name and an address together, so that nobody locks a person out from elsewhere. A browser in
 which the name has signed in before has a count of its own: behind a proxy all have one address, and whoever
-knows a name could lock its owner out there (OWASP calls this a device cookie).
+knows a name could lock its owner out there (OWASP calls this a device cookie). Without Redis each process counts
+on its own.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def zones_by_region() -> Iterator[tuple[str, list[tuple[str, str]]]]:
 def zone_of(request: HttpRequest) -> str:
     """The name of the zone of whoever asks."""
     name = request.COOKIES.get(ZONE, DEFAULT)
-    return name if name in zone_names() else DEFAULT
+    # Whoever has chosen none does not wait until the system's zones are read.
+    return name if name != DEFAULT and name in zone_names() else DEFAULT
 
 
 def in_zone(request: HttpRequest) -> AbstractContextManager[None]:
