@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from tickets.access import Actor, member_agent, workflow_for
 from tickets.board_source import board_of
 from tickets.errors import Invalid, not_one_of
 from tickets.models import Ticket, TicketTag, Workflow
+from tickets.prepared import Mark, Reading, marks, numbered
 from tickets.rules import Board
 from tickets.selectors.counts import UntilNextEvent
 
@@ -127,11 +129,10 @@ def _headline(study: Study, described: dict[str, tuple[str, str]]) -> Headline:
 def _outside(workflow_id: str, study: Study) -> Outside:
     """What history does not tell. Three queries; nobody searches as nobody."""
     start, end = moment_of(study.span.start), moment_of(study.span.end)
-    tagged = TicketTag.objects.filter(workflow_id=workflow_id, folded=VALIDATION_TAG)
     return Outside(
         searches=searches_by_day(workflow_id, start, end, agent_id=study.agent),
         duplicates=duplicates_told(workflow_id, start, end, agent_id=study.agent),
-        validations=list(tagged.values_list("ticket_id", flat=True)),
+        validations=[ticket_id for (ticket_id,) in _validations().rows(workflow_id=workflow_id)],
     )
 
 
@@ -140,8 +141,20 @@ def _described(study: Study) -> dict[str, tuple[str, str]]:
     ids = [study.facts.ids[number] for number in study.blocked[0][: figures.MAX_BLOCKED].tolist()]
     if not ids:
         return {}
-    rows = Ticket.objects.filter(pk__in=ids).values_list("pk", "key", "title")
-    return {id_: (key, title) for id_, key, title in rows}
+    padded = ids + ids[:1] * (figures.MAX_BLOCKED - len(ids))
+    return {id_: (key, title) for id_, key, title in _names().rows(**numbered("id", padded))}
+
+
+@functools.cache
+def _validations() -> Reading:
+    tagged = TicketTag.objects.filter(workflow_id=Mark("workflow_id"), folded=VALIDATION_TAG).order_by()
+    return Reading(tagged.values_list("ticket_id"), convert=False)
+
+
+@functools.cache
+def _names() -> Reading:
+    tickets = Ticket.objects.filter(pk__in=marks("id", figures.MAX_BLOCKED)).order_by()
+    return Reading(tickets.values_list("pk", "key", "title"), convert=False)
 
 
 def _microseconds(moment: datetime) -> int:

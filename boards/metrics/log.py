@@ -96,6 +96,8 @@ class Log:
         self.last: tuple[int, str, int] = (0, "", 0)
         self.tables = {table: {name: array(code) for name, code in of.items()} for table, of in TABLES.items()}
         self.names = {name: Names() for name in NAMES}
+        # Tables as ``facts`` gave them last, of those that have not changed since.
+        self._given: dict[str, Mapping[str, Numbers]] = {}
 
     def fold(self, changes: Iterable[Change]) -> set[str]:
         """Take in rows, oldest first; returns the ids of the tickets that changed."""
@@ -129,6 +131,8 @@ class Log:
             if stays["status"][open_stay[place]] == NONE:
                 # It has never moved.
                 stays["status"][open_stay[place]] = self.names["statuses"].number(now.status)
+                self._given.pop("stays", None)
+        self._given.pop("tickets", None)
 
     def facts(self) -> Facts:
         """All of it as it is now; what is folded later does not change it."""
@@ -144,11 +148,15 @@ class Log:
         )
 
     def _numbers(self, table: str) -> Mapping[str, Numbers]:
-        return {name: np.array(values, dtype=np.int64) for name, values in self.tables[table].items()}
+        if table not in self._given:
+            columns = self.tables[table].items()
+            self._given[table] = {name: np.array(values, dtype=np.int64) for name, values in columns}
+        return self._given[table]
 
     def _add(self, table: str, *values: int) -> int:
         """Append a row; returns its place."""
         columns = self.tables[table].values()
+        self._given.pop(table, None)
         for column, value in zip(columns, values, strict=True):
             column.append(value)
         return len(next(iter(columns))) - 1
@@ -192,5 +200,6 @@ class Log:
         if causes and now["block"][ticket] == NONE:
             now["block"][ticket] = self._add("blocks", ticket, change.at, OPEN)
         elif not causes and now["block"][ticket] != NONE:
+            self._given.pop("blocks", None)
             blocks["until"][now["block"][ticket]] = change.at
             now["block"][ticket] = NONE

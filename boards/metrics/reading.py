@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import starmap
+from typing import Any
 
 from django.db.models import Case, F, TextField, When
 from django.db.models.fields.json import KT
@@ -16,14 +17,18 @@ from boards.metrics.facts import Facts
 from boards.metrics.log import Change, Log, TicketNow
 from tickets.models import Ticket, TicketHistory, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
-from tickets.prepared import Mark, Microseconds, Reading
+from tickets.prepared import Mark, Microseconds, Reading, marks, numbered
 
 # Rows in memory at once, while a log is made from nothing.
 CHUNK = 20_000
 # A process that starts reads at most about as many.
 KEEP_AFTER = 5_000
 # More changed tickets than this are read with all others.
-FEW_TICKETS = 400
+FEW_TICKETS = 20
+FIELDS = (
+    "id", "status", "ticket_type", "priority_rank", "assigned_agent_id", "created_by_agent_id", "approval_status",
+    "story_points", "commit_count", "is_resolved",
+)  # fmt: skip
 MAX_LOGS = 32
 
 
@@ -126,15 +131,18 @@ def _history() -> Reading:
 
 
 def _tickets(workflow_id: str, changed: set[str]) -> Iterator[TicketNow]:
-    tickets = Ticket.objects.filter(workflow_id=workflow_id).order_by()
     if len(changed) <= FEW_TICKETS:
-        tickets = tickets.filter(pk__in=changed)
-    fields = (
-        "id", "status", "ticket_type", "priority_rank", "assigned_agent_id", "created_by_agent_id", "approval_status",
-        "story_points", "commit_count", "is_resolved",
-    )  # fmt: skip
-    for id_, status, kind, priority, assignee, creator, approval, points, commits, resolved in tickets.values_list(
-        *fields
-    ).iterator(chunk_size=CHUNK):
+        ids = sorted(changed)
+        found: Iterable[tuple[Any, ...]] = _few_tickets().rows(
+            **numbered("id", ids + ids[:1] * (FEW_TICKETS - len(ids)))
+        )
+    else:
+        found = Ticket.objects.filter(workflow_id=workflow_id).order_by().values_list(*FIELDS).iterator(CHUNK)
+    for id_, status, kind, priority, assignee, creator, approval, points, commits, resolved in found:
         visible = approval in VISIBLE_APPROVALS
         yield TicketNow(id_, status, kind, priority, assignee, creator, visible, points, commits, resolved)
+
+
+@functools.cache
+def _few_tickets() -> Reading:
+    return Reading(Ticket.objects.filter(pk__in=marks("id", FEW_TICKETS)).order_by().values_list(*FIELDS))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 from functools import cached_property
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.template.loader import render_to_string
+from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from boards.metrics.schemas import Figure, MetricsAnswer
@@ -33,6 +36,8 @@ FIELDS = {
 }
 RANGES = (7, 30, 90)
 DEFAULT_DAYS = 30
+# Stands in the kept part of the page for workflow and filters.
+QUERY = "workflow-and-filters"
 # What ends a script element, or begins another.
 _IN_HTML = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
@@ -84,7 +89,7 @@ class Filters:
 
     def __init__(self, frame: Frame, query: QueryDict, answer: MetricsAnswer) -> None:
         self._frame, self._answer = frame, answer
-        self._given = {name: query[name] for name in FIELDS if query.get(name)}
+        self._given = {name: str(query[name]) for name in FIELDS if query.get(name)}
         self._bar = Bar(frame.actor, frame.workflow, frame.board, query)
 
     @cached_property
@@ -124,30 +129,24 @@ class Filters:
         return [("workflow", self._frame.workflow.id), *rest]
 
     @property
-    def agent(self) -> str:
-        """The name of the agent chosen."""
-        chosen = self._given.get("agent", "")
-        names = {member.id: member.name for member in self.members}
-        return "Nobody" if chosen == NOBODY else names.get(chosen, chosen)
-
-    @property
-    def agents(self) -> list[Choice]:
-        chosen = self._given.get("agent", "")
+    def agent_menu(self) -> SafeString:
         people = [(member.id, member.name) for member in self.members]
-        every = [("", "All agents"), *people, (NOBODY, "Nobody")]
-        return [Choice(name, self._with(agent=id_), chosen == id_) for id_, name in every]
+        return self._menu("agent", "Agents", [("", "All agents"), *people, (NOBODY, "Nobody")])
 
     @property
-    def type(self) -> str:
-        chosen = self._given.get("type", "")
-        types = self._frame.board.types
-        return types[chosen].name if chosen in types else chosen
+    def type_menu(self) -> SafeString:
+        types = [(kind.id, kind.name) for kind in self._frame.board.ticket_types]
+        return self._menu("type", "Types", [("", "All types"), *types])
 
-    @property
-    def types(self) -> list[Choice]:
-        chosen = self._given.get("type", "")
-        every = [("", "All types"), *((kind.id, kind.name) for kind in self._frame.board.ticket_types)]
-        return [Choice(name, self._with(type=id_), chosen == id_) for id_, name in every]
+    def _menu(self, name: str, label: str, values: list[tuple[str, str]]) -> SafeString:
+        """``values``: value in the address, and its name."""
+        chosen = self._given.get(name, "")
+        others = self._with(**{name: ""})
+        choices = tuple(
+            Choice(word, f"{others}&{name}={quote_plus(value)}" if value else others, value == chosen)
+            for value, word in values
+        )
+        return _menu_html(label, dict(values).get(chosen, chosen), choices)
 
     def _with(self, **changes: str) -> str:
         asked = {name: value for name, value in {**self._given, **changes}.items() if value}
@@ -164,7 +163,7 @@ def statistics_page(request: HttpRequest, frame: Frame) -> HttpResponse:
     people = {member.id: [member.name, member.kind] for member in filters.members}
     context = {
         "answer": answer,
-        "charts": CHARTS,
+        "charts": mark_safe(_charts_html().replace(QUERY, escape(filters.address_query))),  # noqa: S308 - escaped here
         "filters": filters,
         "metrics": _as_script(dump(answer)),
         "people": _as_script(dump(people)),
@@ -188,6 +187,17 @@ def statistics_csv(request: HttpRequest, actor: Actor, figure_id: str) -> HttpRe
     name = f"{workflow.key_prefix.lower()}-{figure.id.replace('_', '-')}-{days}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(_csv(figure), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+@functools.cache
+def _charts_html() -> str:
+    """The frames of the charts, the same on every page but for ``QUERY``."""
+    return render_to_string("boards/statistics_charts.html", {"charts": CHARTS, "query": QUERY})
+
+
+@functools.lru_cache(maxsize=256)
+def _menu_html(label: str, word: str, choices: tuple[Choice, ...]) -> SafeString:
+    return render_to_string("boards/statistics_menu.html", {"label": label, "word": word, "choices": choices})
 
 
 def _answer(actor: Actor, workflow_id: str, query: QueryDict) -> MetricsAnswer:

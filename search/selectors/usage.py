@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from search.models import DuplicateOutcome, DuplicateWarning, SearchClick, SearchRecord
-from tickets.prepared import Microseconds
+from tickets.prepared import Mark, Microseconds, Reading
 
 DAY_IN_MICROSECONDS = 86_400_000_000
 
@@ -37,19 +38,8 @@ def searches_by_day(
 
     One query.
     """
-    rows = _of_agent(SearchRecord.objects.filter(searched_at__gte=start, searched_at__lt=end), workflow_id, agent_id)
-    opened = Exists(SearchClick.objects.filter(search=OuterRef("pk")))
-    days = (
-        rows.annotate(day=Microseconds("searched_at") / DAY_IN_MICROSECONDS)
-        .values_list("day")
-        .annotate(
-            searches=Count("pk"),
-            found=Count("pk", filter=Q(hits__gt=0)),
-            opened=Count("pk", filter=Q(hits__gt=0) & Q(opened)),
-        )
-        .order_by("day")
-    )
-    return [SearchDay(*row) for row in days]
+    rows = _searches(agent_id is not None).rows(workflow_id=workflow_id, start=start, end=end, agent_id=agent_id)
+    return [SearchDay(*row) for row in rows]
 
 
 def duplicates_told(workflow_id: str, start: datetime, end: datetime, *, agent_id: str | None = None) -> DuplicatesTold:
@@ -57,9 +47,8 @@ def duplicates_told(workflow_id: str, start: datetime, end: datetime, *, agent_i
 
     Whoever was shown a ticket and then created one all the same is told twice of it, which counts once: created.
     """
-    warnings = DuplicateWarning.objects.filter(warned_at__gte=start, warned_at__lt=end)
-    rows = _of_agent(warnings, workflow_id, agent_id).order_by("warned_at", "pk")
-    return count_outcomes(rows.values_list("agent_id", "candidate_id", "outcome"))
+    rows = _warnings(agent_id is not None).rows(workflow_id=workflow_id, start=start, end=end, agent_id=agent_id)
+    return count_outcomes((agent, candidate, outcome) for agent, candidate, outcome in rows)
 
 
 def count_outcomes(rows: Iterable[tuple[str, str, str]]) -> DuplicatesTold:
@@ -79,6 +68,30 @@ def count_outcomes(rows: Iterable[tuple[str, str, str]]) -> DuplicatesTold:
     return DuplicatesTold(told, prevented)
 
 
-def _of_agent(rows: QuerySet[Any], workflow_id: str, agent_id: str | None) -> QuerySet[Any]:
-    rows = rows.filter(workflow_id=workflow_id)
-    return rows.filter(agent_id=agent_id) if agent_id is not None else rows
+@functools.cache
+def _searches(of_one: bool) -> Reading:
+    opened = Exists(SearchClick.objects.filter(search=OuterRef("pk")))
+    rows = SearchRecord.objects.filter(searched_at__gte=Mark("start"), searched_at__lt=Mark("end"))
+    days = (
+        _of_workflow(rows, of_one)
+        .annotate(day=Microseconds("searched_at") / DAY_IN_MICROSECONDS)
+        .values_list("day")
+        .annotate(
+            searches=Count("pk"),
+            found=Count("pk", filter=Q(hits__gt=0)),
+            opened=Count("pk", filter=Q(hits__gt=0) & Q(opened)),
+        )
+    )
+    return Reading(days.order_by("day"), convert=False)
+
+
+@functools.cache
+def _warnings(of_one: bool) -> Reading:
+    rows = DuplicateWarning.objects.filter(warned_at__gte=Mark("start"), warned_at__lt=Mark("end"))
+    told = _of_workflow(rows, of_one).order_by("warned_at", "pk")
+    return Reading(told.values_list("agent_id", "candidate_id", "outcome"), convert=False)
+
+
+def _of_workflow(rows: QuerySet[Any], of_one: bool) -> QuerySet[Any]:
+    rows = rows.filter(workflow_id=Mark("workflow_id"))
+    return rows.filter(agent_id=Mark("agent_id")) if of_one else rows

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import live, mcp, report, search
+from tests.bench import dashboard, live, mcp, report, search
 from tests.bench.fixture import Fixture
 from tests.bench.measure import Player, Turn, alternate, blocks, crew, interleave
 from tests.bench.operations import BARE_CALL, EMPTY, MIXED_READS, OPERATIONS, Operation, World
@@ -35,6 +35,8 @@ def main() -> int:
         targets += measure_search(arguments)
     if "mcp" in arguments.parts and not arguments.operations:
         targets += measure_mcp(arguments)
+    if "dashboard" in arguments.parts and not arguments.operations:
+        targets += dashboard.measure(arguments)
     report.show_targets(targets)
     if arguments.json:
         content = report.as_json(results, targets, arguments.database, growth)
@@ -183,7 +185,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=40, help="requests of each operation a round")
     parser.add_argument(
-        "--parts", type=lambda text: text.split(","), default=["core", "search", "mcp"], help="core,search,mcp"
+        "--parts",
+        type=lambda text: text.split(","),
+        default=["core", "search", "mcp", "dashboard"],
+        help="core,search,mcp,dashboard",
     )
     parser.add_argument("--operations", type=lambda text: text.split(","), default=[], help="only these")
     parser.add_argument("--texts", type=Path, help="JSON lines with title and body, instead of made-up texts")

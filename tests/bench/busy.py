@@ -1,27 +1,39 @@
-"""Fills a workflow with tickets that have lived: moved, reopened, blocked, claimed, discussed.
+"""Fills an empty database with tickets that have lived: moved, reopened, blocked, claimed, discussed.
 
-``tests.bench.load`` gives tickets a short past; figures over history need a long one. Rows stand in the order of
-time, as commands write them; tickets agree with their histories in all that the statistics read.
+``python -m tests.bench.busy N`` does as ``tests.bench.load``, which gives tickets a past of a row or two; figures over
+history need one of twenty. Rows stand in the order of time, as commands write them, and tickets agree with their
+histories in all that the statistics read.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
+import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 
+# Sets Django up.
+from tests.bench import load
+from tests.bench.fixture import Fixture
 from tickets import rows
+from tickets.access import system_actor
 from tickets.models import StatusPeriod, Ticket, TicketHistory, Workflow
 from tickets.rules import PRIORITIES, PRIORITY_RANK, Board
+from tickets.schemas.workflows import CreateWorkflow
 from tickets.selectors.replay import snapshot
 from tickets.tally import count_anew
 from tickets.unit import encode_value
 
 CHUNK = 2000
+# Twenty history rows a ticket, over half a year.
+CHANGES, DAYS = 18, 180
 # What happens to a ticket, and how often.
 SHARES = {"move": 30, "commented": 25, "title": 15, "claim": 8, "assign": 6, "block": 4, "commit": 4}
 
@@ -166,3 +178,36 @@ def fill(workflow: Workflow, board: Board, agents: list[str], *, tickets: int, c
         next_number=tickets + 1, ticket_counts=count_anew(workflow.pk), updated_at=now
     )
     return len(past.history)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("tickets", type=int)
+    tickets = parser.parse_args().tickets
+    call_command("migrate", verbosity=0)
+    # Its models need Django, which load sets up.
+    from boards.services.configuration import workflow_create_with_board
+
+    operator = system_actor()
+    workflow_create_with_board(actor=operator, request=CreateWorkflow(workflow_id=load.WORKFLOW_ID, name="Bench"))
+    agents = [f"agent-{number}" for number in range(load.AGENTS)]
+    tokens = [load._agent(operator, agent_id) for agent_id in agents]
+    workflow = Workflow.objects.get(pk=load.WORKFLOW_ID)
+    changes = fill(workflow, load.BOARD, agents, tickets=tickets, changes=CHANGES, days=DAYS)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    sys.stderr.write(f"{tickets} tickets, {changes} history rows\n")
+    queue = Ticket.objects.filter(workflow=workflow, status="backlog").order_by("number")
+    fixture = Fixture(
+        workflow_id=workflow.id,
+        tokens=tokens,
+        cookie=f"{settings.SESSION_COOKIE_NAME}={load._session()}",
+        ticket_ids=list(queue.values_list("pk", flat=True)[: load.SAMPLE]),
+        seq=workflow.event_seq,
+        queries=["nothing"],
+    )
+    sys.stdout.write(fixture.as_json() + "\n")
+
+
+if __name__ == "__main__":
+    main()
