@@ -26,18 +26,22 @@ const assign = (id, role) => call(members, { member_agent_id: id, role: role || 
 
 async function setRole(row, role) {
   const [id, before] = [row.dataset.agent, row.dataset.role];
-  const label = row.querySelector(".member-role");
-  label.focus();
+  if (id === me && !await sure(row, "Give up your own role?", "Give up")) return;
+  row.querySelector(".member-role").focus();
   const said = `${nameOf(row)} is ${role} now.`;
   await rows.act(row, { run: () => assign(id, role), fault: "The role stays.", said, undo: id === me ? null : () => assign(id, before), stays: true });
 }
 
 async function remove(row) {
   const { agent: id, role: before } = row.dataset;
-  // Whoever leaves cannot take that back.
-  if (id === me && await rows.ask(row, { label: `Leave this workflow? Another maintainer must let you in again. Type ${id} to leave.`, go: "Leave", least: id.length }) !== id) return;
+  if (id === me && !await sure(row, "Leave this workflow?", "Leave")) return;
   const done = await rows.act(row, { run: () => assign(id, null), fault: "Not removed.", said: `${nameOf(row)} is no member any more.`, undo: id === me ? null : () => assign(id, before) });
   if (done && id === me) location.assign("/tickets");
+}
+
+// Who gives up a role cannot take that back.
+async function sure(row, question, go) {
+  return await rows.ask(row, { label: `${question} Only another maintainer can undo it. Type ${me} to go on.`, go, least: me.length }) === me;
 }
 
 function tokens(row, control) {

@@ -3,22 +3,25 @@
 import { element } from "./actions.js";
 
 const LEAST = 3000; // ms between two questions, however many events there are
+const SHARE = 20; // nor more of them than a twentieth of the time goes into
 const EVERY = 60_000; // leases run out without an event
 
 const link = document.querySelector("[data-count]");
 let timer = 0;
-let last = 0;
+let next = 0;
 
 function soon() {
-  timer ||= setTimeout(ask, Math.max(0, last + LEAST - Date.now()));
+  timer ||= setTimeout(ask, Math.max(0, next - Date.now()));
 }
 
 async function ask() {
   timer = 0;
-  last = Date.now();
   if (document.hidden) return;
+  const started = Date.now();
+  next = started + LEAST;
   const answer = await fetch(link.dataset.count, { headers: { Accept: "application/json" } }).catch(() => null);
   if (answer?.ok) paint(await answer.json());
+  next = started + Math.max(LEAST, (Date.now() - started) * SHARE);
 }
 
 function paint({ count, has_more: more }) {

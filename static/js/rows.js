@@ -9,6 +9,7 @@ import { parse } from "./ticketparts.js";
 const EVERY = 20_000; // ms: leases run out and times pass without an event
 const QUIET = "hephaestus-single-keys-off"; // as on the board
 const LEAST = 500; // ms between two looks, however many events there are
+const SHARE = 5; // nor more of them than a fifth of the time goes into
 
 // options: acts (name → function(row, control)), drawn?() after each look, keys?(event, row) → true where it took the key
 export class Rows {
@@ -70,6 +71,7 @@ export class Rows {
     while (this.#waiting.length) {
       const told = this.#waiting.splice(0);
       const done = [...this.#gone];
+      const started = Date.now();
       const answer = await fetch(this.root.dataset.address, { headers: { Accept: "text/html" } }).catch(() => null);
       if (answer?.ok) {
         this.#fresh = parse(await answer.text());
@@ -78,7 +80,8 @@ export class Rows {
       }
       if (this.lost) this.lost.hidden = Boolean(answer?.ok);
       for (const tell of told) tell();
-      await new Promise((resolve) => { setTimeout(resolve, LEAST); });
+      const took = Date.now() - started;
+      await new Promise((resolve) => { setTimeout(resolve, Math.max(LEAST, took * (SHARE - 1))); });
     }
     this.#looking = false;
   }

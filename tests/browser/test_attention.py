@@ -195,6 +195,16 @@ def test_a_refusal_comes_back_to_its_row(open_page: OpenPage, agent: Agent, flow
     expect(shown).to_have_count(0)
     assert stored(agent, ticket)["assigned_agent_id"]
 
+    # The ticket itself opens over the list, and the list is there again behind it.
+    other = agent.create("Groom the horse", priority="high", workflow_id=flow)
+    title(row(page, "ownerless", other)).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("heading", level=1)).to_have_text("Groom the horse")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"/attention\?"))
+    expect(title(row(page, "ownerless", other))).to_be_focused()
+
     # Without a server what was there stays, with a way to ask again.
     page.route("**/attention/list*", lambda route: route.abort())
     agent.create("Another one", priority="high", workflow_id=flow)
