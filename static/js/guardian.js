@@ -59,7 +59,7 @@ function update(row, next) {
   row.classList.remove("is-settled");
   row.querySelector("[data-settled]")?.remove();
   row.className = next.className;
-  for (const part of [".sev", ".finding-message", ".finding-meta", ".why dl"]) {
+  for (const part of [".sev", ".finding-message", ".finding-meta", ".finding-tickets", ".why dl"]) {
     const [a, b] = [row.querySelector(part), next.querySelector(part)];
     if (a && b && a.textContent !== b.textContent && !a.contains(document.activeElement)) a.replaceChildren(...b.childNodes);
   }
