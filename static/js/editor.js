@@ -12,6 +12,7 @@ import { follow } from "./live.js";
 import { openMenu } from "./menu.js";
 import { Drafts } from "./ticketdrafts.js";
 
+const DRAW_AFTER = 80; // ms
 const PREVIEW_AFTER = 250; // ms
 const SHORT = 25; // lines of what changes
 const data = JSON.parse(document.getElementById("editor-data").textContent);
@@ -30,7 +31,7 @@ let untell = () => {};
 let arrived = null; // {version, who}: somebody else's board that is not taken over yet
 
 const page = { data, uses: () => uses, draft: null };
-const draft = page.draft = new Draft(data.board, (source) => changed(source));
+const draft = page.draft = new Draft(data.board, (source, isTyped) => changed(source, isTyped));
 const columns = new Columns(page, at("columns"));
 const types = new Types(page, at("types"));
 const moves = new Moves(page, at("moves"), document.getElementById("be-limited"));
@@ -38,22 +39,32 @@ const faults = new Faults(page, form, says);
 
 // ── draw ──
 
-function changed(source) {
+function changed(source, isTyped) {
   saveKey = newKey();
-  draw(source);
+  if (isTyped) {
+    typedIn.add(source);
+    soonDraw();
+  } else draw(new Set([source]));
   if (draft.isDirty) kept.keep("draft", JSON.stringify(draft.now), { base: draft.saved, version });
   else kept.drop("draft");
   soonPreview();
 }
 
-// Everything but the part in which the change was made: that is right already, and someone is in it.
-function draw(source = null) {
-  if (source !== "columns") columns.draw();
-  if (source !== "types") types.draw();
-  if (source !== "moves") moves.draw();
+let typedIn = new Set();
+// What follows from typing waits for a pause in it: fifty columns have a grid of 2,450 boxes.
+const soonDraw = later(DRAW_AFTER, () => {
+  draw(typedIn);
+  typedIn = new Set();
+});
+
+// Everything but the parts in which changes were made: they are right already, and someone is in them.
+function draw(sources = new Set()) {
+  if (!sources.has("columns")) columns.draw();
+  if (!sources.has("types")) types.draw();
+  if (!sources.has("moves")) moves.draw();
   drawGone();
   drawChoices();
-  if (source !== "plain") drawPlain();
+  if (!sources.has("plain")) drawPlain();
   faults.paint();
   drawTools();
 }

@@ -127,7 +127,8 @@ export class Draft {
   #future = [];
   #last = { key: null, at: 0 };
 
-  // tell(source): after each change; `source` is the part of the page that made it, null for all of it.
+  // tell(source, isTyped): after each change; `source` is the part of the page that made it, null for all of it;
+  // `isTyped`: more of the same may follow at once.
   constructor(board, tell) {
     this.tell = tell;
     this.reset(board);
@@ -163,7 +164,7 @@ export class Draft {
     if (!key || key !== this.#last.key || at - this.#last.at > STEP) this.#step(before);
     this.#last = { key, at };
     this.#future = [];
-    this.tell(source);
+    this.tell(source, key !== null);
   }
 
   replace(board) {
