@@ -168,6 +168,9 @@ def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER
     """
     if not workflow_id:
         return _implied_workflow(actor, role, lock=lock)
+    if "\x00" in workflow_id:
+        # From an address: PostgreSQL takes no such text.
+        raise NotFound("No workflow has a NUL character in its id.", field="workflow_id")
     query = _workflow_by_id(role, actor.is_superuser, actor.via_agent_id is not None, lock)
     found = query.rows(workflow_id=workflow_id, agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or "")
     if found:
