@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError
 from typing import Any
 from urllib.parse import urlencode
 
@@ -127,7 +128,11 @@ class Graph:
         net, at = self._net, {node.id: place for place, node in enumerate(self._shown)}
         live = [(at[b], at[t]) for t, b in net.edges if t in at and b in at]
         past = [(at[b], at[t]) for t, b in net.ended if t in at and b in at]
-        drawn = layout(len(at), tuple(sorted({*live, *past})))
+        try:
+            drawn = layout(len(at), tuple(sorted({*live, *past})))
+        except CycleError:
+            # Tied both ways round within one batch, which resolved both: of that no drawing can be made.
+            drawn, past = layout(len(at), tuple(sorted(live))), []
         columns = {column.id: place for place, column in enumerate(self._board.columns)}
         path = {node: place for place, node in enumerate(net.critical_path)}
         nodes = [

@@ -12,6 +12,7 @@ import { follow } from "./live.js";
 const page = document.getElementById("main");
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const SMALL = matchMedia("(max-width: 720px)");
+const REST = 600; // ms
 const INTENT = 140; // ms: a pointer that only passes by chooses nothing
 
 class Graph {
@@ -156,7 +157,10 @@ class Graph {
 
   async #told(events, isStale) {
     for (const event of events) document.dispatchEvent(new CustomEvent("hephaestus:event", { detail: event }));
-    if (isStale || events.some((event) => event.type === "board_updated" || event.ticket_id)) await this.refresh();
+    if (!isStale && !events.some((event) => event.type === "board_updated" || event.ticket_id)) return;
+    await this.refresh();
+    // However busy the agents are, the server is asked once in a while.
+    await new Promise((done) => setTimeout(done, REST));
   }
 
   // What is in the hand is not redrawn below it.

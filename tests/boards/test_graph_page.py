@@ -244,6 +244,20 @@ def test_what_is_done_is_shown_on_demand_and_what_was_taken_away_is_not(
     assert lines(look(done="1"), past=True) == {(done.key, waiting.key)}
 
 
+def test_what_ended_both_ways_round_at_one_moment_is_shown_without_those_lines(
+    world: Watched, look: Callable[..., Any]
+) -> None:
+    one, other = world.chain("a", "b")
+    world.do(TICKET_UNBLOCK, other, blocked_by_ticket_ids=[one.id])
+    world.do(TICKET_BLOCK, one, blocked_by_ticket_ids=[other.id])
+    world.resolve(other)
+    world.resolve(one)
+    # All of it at one time, since the clock stands still: each seems to have waited for the other to the end.
+    data = look(done="1")
+    assert keys(data) == {one.key, other.key}
+    assert data["edges"] == []
+
+
 def test_what_was_rejected_is_in_no_graph(world: Watched, look: Callable[..., Any]) -> None:
     first, second = world.chain("a", "b")
     Ticket.objects.filter(pk=second.pk).update(approval_status="rejected")
