@@ -4,6 +4,7 @@ const LEAST = 0.06;
 const MOST = 2;
 const STEP = 1.3;
 const EDGE = 28; // px around what is shown whole
+const FOOT = 40; // px for what stands at the foot of the window
 const CLICK = 5; // px: a pointer that moved less has clicked
 const NEAR = 0.5; // from here on cards are read; below, only their keys
 const FAR = 0.24;
@@ -70,10 +71,10 @@ export class View {
 
   fit() {
     const { clientWidth, clientHeight } = this.element;
-    const [width, height] = [clientWidth - 2 * EDGE, clientHeight - 2 * EDGE];
+    const [width, height] = [clientWidth - 2 * EDGE, clientHeight - 2 * EDGE - FOOT];
     this.k = Math.min(Math.max(Math.min(width / this.#box.width, height / this.#box.height), LEAST), 1);
     this.x = Math.max((clientWidth - this.#box.width * this.k) / 2, EDGE);
-    this.y = Math.max((clientHeight - this.#box.height * this.k) / 2, EDGE);
+    this.y = Math.max((clientHeight - FOOT - this.#box.height * this.k) / 2, EDGE);
     this.#apply();
   }
 

@@ -75,7 +75,7 @@ def test_each_watcher_has_its_own_and_a_kind_shows_all_of_it(world: Watched) -> 
     for _ in range(12):
         world.ticket(priority="critical")
     for audience, kinds in AUDIENCES.items():
-        found = groups(page_of(world, **{"for": audience}))
+        found = groups(page_of(world, None, **{"for": audience}))
         assert found
         assert set(found) <= set(kinds)
     some = page_of(world)
@@ -192,7 +192,7 @@ def test_a_finding_keeps_its_name_from_one_look_to_the_next(world: Watched) -> N
 
 
 def test_nothing_to_look_after_is_said(world: Watched) -> None:
-    page = page_of(world, **{"for": "guardian", "kind": "stuck"})
+    page = page_of(world, None, **{"for": "guardian", "kind": "stuck"})
     assert "Nothing needs attention." in page
     assert groups(page) == []
 

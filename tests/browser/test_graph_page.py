@@ -318,7 +318,7 @@ def test_hostile_text_in_every_size_and_theme(
             "nodes => nodes.map(node => [node.offsetWidth, node.offsetHeight].join())"
         )
         assert set(sizes) == {"212,84"}
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = graph(open_page, flow, **phone)
     # Where there is little room the list comes first.
     expect(page.get_by_role("region", name="List", exact=True)).to_be_visible()

@@ -171,13 +171,14 @@ def test_each_watcher_sees_its_own_in_every_theme_and_size(
         page.screenshot(path=shots / f"guardian-{theme}.png", full_page=True)
         assert page.evaluate("window.pwned") is None
         assert page.evaluate(WIDE) <= 0
+    page = guardian(open_page, flow)
     page.get_by_role("link", name="Conductor").click()
     expect(group(page, "critical_path")).to_be_visible()
     expect(group(page, "unassigned")).to_have_count(0)
     page.get_by_role("link", name="Guardian", exact=True).last.click()
     expect(group(page, "unassigned")).to_be_visible()
     expect(group(page, "critical_path")).to_have_count(0)
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = guardian(open_page, flow, **phone)
     check_access(page)
     assert page.evaluate(WIDE) <= 0
