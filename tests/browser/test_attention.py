@@ -151,6 +151,11 @@ def test_a_morning_look_by_keyboard(
     title(first).focus()
     page.keyboard.press("r")
     first.get_by_role("textbox").fill("Please do.")
+    # What comes meanwhile takes nothing away.
+    agent.post("comment", ticket_id=asked["ticket_id"], comment_text=f"@{me} Still there?")
+    expect(group(page, "inbox").locator("[data-total]")).to_have_text("3")
+    expect(first.get_by_role("textbox")).to_have_value("Please do.")
+    expect(first.get_by_role("textbox")).to_be_focused()
     page.keyboard.press("Control+Enter")
     expect(first).to_contain_text("Replied.")
     replies = agent.http.get(f"/api/tickets/{asked['ticket_id']}/comments").json()["comments"]
