@@ -59,6 +59,16 @@ export class Editor {
     const kept = options.draft?.get()?.text;
     this.value = kept ?? value;
     if (kept !== undefined) this.#paint("Draft restored");
+    if (this.draft) this.#watch();
+  }
+
+  // A draft has one place, whatever tab it is typed in: what another one sent and threw away was not ours.
+  #watch() {
+    const changed = ({ newValue }) => {
+      if (!this.element.isConnected) removeEventListener("storage", changed);
+      else if (newValue === null && this.isTyped && this.value && !this.draft.get()) this.draft.keep(this.value);
+    };
+    addEventListener("storage", changed);
   }
 
   get value() { return this.field.value; }
@@ -72,6 +82,7 @@ export class Editor {
   }
 
   #typed() {
+    this.isTyped = true;
     const kept = this.draft ? this.draft.keep(this.value) : null;
     this.key = null;
     this.#paint(kept === null || !this.value ? "" : kept ? "Draft kept" : "Not kept: this browser has no room");
@@ -111,6 +122,7 @@ export class Editor {
 
   clear() {
     this.value = "";
+    this.isTyped = false;
     this.links.value = "";
     this.linksRow.hidden = true;
     this.draft?.drop();
