@@ -34,12 +34,17 @@ async function asked(row, { fault, said, ...question }, run) {
   if (text !== null) rows.act(row, { run: () => run(text), fault, said });
 }
 
-function assign(row, agent) {
+async function assign(row, agent) {
   const before = row.dataset.assignee || null;
   if (agent === before) return rows.focus(row);
   const to = (id) => on(row, "assign", { assigned_agent_id: id });
   const said = agent ? `${keyOf(row)} is assigned to ${agent === data.me ? "you" : nameOf(agent)}.` : `${keyOf(row)} is assigned to nobody.`;
-  rows.act(row, { run: () => to(agent), undo: () => to(before), fault: "Not assigned.", said });
+  const [kind] = row.dataset.item.split(":");
+  // A lost agent's lease would go on showing as lost until the next one claims the ticket.
+  const run = kind === "stale" && data.maintains ? () => on(row, "release").then(() => to(agent)) : () => to(agent);
+  // Who has been given a blocker has not started on it yet.
+  const stays = kind === "blocked" || (kind === "stale" && !data.maintains);
+  if (await rows.act(row, { run, undo: () => to(before), fault: "Not assigned.", said, stays }) && stays) rows.note(row, said);
 }
 
 // A comment on the ticket. The row stays: the one who is asked has not answered yet.

@@ -136,6 +136,13 @@ def test_a_morning_look_by_keyboard(
     comments = agent.http.get(f"/api/tickets/{given['ticket_id']}/comments").json()["comments"]
     assert comments[-1]["mentions"] == ["impl-1"]
 
+    title(nudged).focus()
+    page.keyboard.press("a")
+    page.get_by_role("menuitemradio", name="(you)").focus()
+    page.keyboard.press("Enter")
+    expect(nudged).to_contain_text("is assigned to you.")
+    assert stored(agent, given)["assigned_agent_id"] == me
+
     # What is in hand is not taken away: it says so, and goes once the focus has left.
     title(row(page, "blocked", blocker)).focus()
     agent.post("resolve", ticket_id=blocker["ticket_id"], resolution_comment="The ore is here now.")
