@@ -41,11 +41,12 @@ const small = (text) => element("small", {}, text);
 const delta = (...children) => element("p", { class: "delta" }, ...children);
 const time = (seconds) => (seconds == null ? ["–"] : parts(seconds).flatMap(([value, unit]) => [value, small(unit)]));
 
-// How a figure compares with the days before. `less`: whether less of it is better.
-function change(now, before, said, less = false) {
-  if (now == null || before == null || now === before) return "as before";
+// How a figure compares with the days before, and what that is set against. `less`: whether less of it is better.
+function change(now, before, said, against, less = false) {
+  if (now == null || before == null) return [];
+  if (now === before) return ["no change", against];
   const isGood = now < before === less;
-  return element("span", { class: isGood ? "good" : "bad" }, `${now > before ? "▲" : "▼"} ${said(Math.abs(now - before))}`);
+  return [element("span", { class: isGood ? "good" : "bad" }, `${now > before ? "▲" : "▼"} ${said(Math.abs(now - before))}`), against];
 }
 
 function headline() {
@@ -55,8 +56,8 @@ function headline() {
   const over = at.wip_limit == null ? 0 : at.in_progress - at.wip_limit;
   const longest = at.longest_blocked;
   return [
-    ["Completed", [number(at.completed), delta(change(at.completed, at.completed_before, number), ` on ${days}`)]],
-    ["Cycle time, median", [...time(at.cycle_median), delta(change(at.cycle_median, at.cycle_median_before, lasting, true), ` · 85th ${lasting(at.cycle_p85)}`)]],
+    ["Completed", [number(at.completed), delta(...change(at.completed, at.completed_before, number, ` on ${days}`))]],
+    ["Cycle time, median", [...time(at.cycle_median), delta(...change(at.cycle_median, at.cycle_median_before, lasting, " · ", true), at.completed ? `85th ${lasting(at.cycle_p85)}` : "nothing completed")]],
     ["In progress", [number(at.in_progress), at.wip_limit == null ? "" : small(` / ${number(at.wip_limit)}`),
       delta(over > 0 ? element("span", { class: "bad" }, `${number(over)} over the limit`) : at.wip_limit == null ? "active columns" : "within the limit")]],
     ["Blocked", [number(at.blocked), delta(...(longest ? ["longest ", element("a", { href: `/tickets/${longest.key}`, title: longest.title }, longest.key), `, ${lasting(longest.seconds)}`] : ["nothing waits"]))]],

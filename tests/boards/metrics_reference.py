@@ -1,7 +1,4 @@
-"""The figures of a workflow, the slow way: from whole history rows, ticket by ticket, moment by moment.
-
-Written from what the figures mean, not from how the product computes them: datetimes, loops and ``statistics``.
-"""
+"""The figures of a workflow the slow way: whole history rows, ticket by ticket, from what the figures mean."""
 
 from __future__ import annotations
 
