@@ -115,7 +115,8 @@ def changes(
         # New keys of a column, in the old order: nothing that anybody did.
         rows = _asked(rows, wanted).exclude(metadata__has_key="respread")
         # Not joined: a planner that begins with a handful of agents would sort all that they ever did.
-        rows = rows.prefetch_related("agent", "via_agent", Prefetch("ticket", Ticket.objects.defer("description")))
+        tickets = Prefetch("ticket", Ticket.objects.only("key", "title", "source"))
+        rows = rows.prefetch_related("agent", "via_agent", tickets)
         if not whole:
             rows = rows.defer("old_value", "new_value").annotate(
                 old=Left("old_value", EXCERPT), new=Left("new_value", EXCERPT)

@@ -134,7 +134,7 @@ class PastBoard:
 
     @cached_property
     def _places(self) -> dict[str, Place]:
-        return places_at(self.workflow, self.moment, self.board.statuses("final"))
+        return places_at(self.workflow, self.moment)
 
     def _sorted(self, column: Column, ticket_ids: list[str]) -> list[str]:
         """As ``columns.order_of`` has it: final columns by the time of completion, the others by rank."""

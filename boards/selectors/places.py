@@ -7,7 +7,7 @@ What was read is kept, for the past does not change, and a step from there reads
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter, itemgetter
@@ -18,6 +18,7 @@ from django.db.models import Case, F, JSONField, Max, Q, QuerySet, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
+from boards.selectors.revisions import board_at
 from tickets.models import TicketHistory, Workflow
 from tickets.models.tickets import VISIBLE_APPROVALS
 
@@ -26,7 +27,9 @@ RANKINGS = Q(change_type="field_updated", field_name="rank")
 DECISIONS = Q(change_type__in=("approved", "rejected", "expired"))
 # In memory at once, about 3 MB each with 10,000 tickets.
 KEPT = 6
+# Rows of history in a step from what is kept, and those before a moment from which it is read anew.
 MAX_STEP = 2000
+BACK = 500
 IN_ONE_QUERY = 5000
 
 
@@ -75,25 +78,39 @@ _kept: OrderedDict[tuple[str, int, datetime], Places] = OrderedDict()
 _keeping = Lock()
 
 
-def places_at(workflow: Workflow, moment: datetime, finals: Collection[str]) -> Places:
+def places_at(workflow: Workflow, moment: datetime) -> Places:
     """Ticket id → where it stood right after what happened up to the moment; not to be changed.
 
-    ``finals``: the final columns of then. What is kept goes by the last row: rows come in the order of time, under
-    the workflow's lock. One query where that is kept, two for a step, else four and one for each 5,000 tickets whose
-    latest rows leave a question.
+    What is kept goes by the last row: rows come in the order of time, under the workflow's lock. One query where that
+    is kept, two for a step; else it is read a little earlier, so that steps back are steps, too.
     """
-    told = TicketHistory.objects.filter(workflow=workflow, changed_at__lte=moment)
-    newest = told.order_by("-changed_at", "-id").values_list("id", "changed_at").first()
+    told = TicketHistory.objects.filter(workflow=workflow, changed_at__lte=moment).order_by("-changed_at", "-id")
+    ends = told.values_list("id", "changed_at")
+    newest = ends.first()
     if newest is None:
         return {}
-    last, at = newest
-    base = _nearest(workflow.id, last, at)
-    if base is not None and base[0] == last:
-        return base[1]
-    places = _stepped(workflow, *base, last) if base is not None else None
+    base = _nearest(workflow.id, *newest)
+    places = _from(workflow, *base, newest) if base is not None else None
     if places is None:
-        # No further than that row: others may have come meanwhile.
-        places = _latest(told.filter(changed_at__lte=at), finals)
+        earlier = ends[BACK : BACK + 1].first()
+        begin = ends.filter(changed_at__lte=earlier[1]).first() if earlier is not None else None
+        last, at = begin or newest
+        before = _keep(workflow, last, at, _latest(workflow, at))
+        places = _from(workflow, last, before, newest)
+        # No more lies between than such a step may hold.
+        assert places is not None
+    return places
+
+
+def _from(workflow: Workflow, first: int, before: Places, newest: tuple[int, datetime]) -> Places | None:
+    """The places at the newest row, from those at an earlier one; None where too much lies between."""
+    if first == newest[0]:
+        return before
+    places = _stepped(workflow, first, before, newest[0])
+    return _keep(workflow, *newest, places) if places is not None else None
+
+
+def _keep(workflow: Workflow, last: int, at: datetime, places: Places) -> Places:
     with _keeping:
         _kept[workflow.id, last, at] = places
         while len(_kept) > KEPT:
@@ -124,8 +141,13 @@ def _stepped(workflow: Workflow, first: int, before: Places, last: int) -> Place
     return _follow(rows, places)
 
 
-def _latest(told: QuerySet[TicketHistory], finals: Collection[str]) -> Places:
-    """From the decisions and each ticket's latest move and ranking; from all its rows where those leave a question."""
+def _latest(workflow: Workflow, at: datetime) -> Places:
+    """From the decisions and each ticket's latest move and ranking; from all its rows where those leave a question.
+
+    Five queries, and one for each 5,000 tickets with a question.
+    """
+    told = TicketHistory.objects.filter(workflow=workflow, changed_at__lte=at)
+    finals = board_at(workflow, at).statuses("final")
     rows = list(_read(told.filter(DECISIONS)))
     for kind in (MOVES, RANKINGS):
         latest = told.filter(kind).order_by().values("ticket_id").annotate(latest=Max("id")).values("latest")

@@ -97,6 +97,9 @@ class History(RuleBasedStateMachine):
         # Keys grow long after a few moves already.
         self.spread = mock.patch.object(ranks, "RESPREAD_LENGTH", 4)
         self.spread.start()
+        # Read anew from a few rows before, and stepped from there.
+        self.back = mock.patch.object(places, "BACK", 5)
+        self.back.start()
         self.case = transaction.atomic()
         self.case.__enter__()
 
@@ -115,6 +118,7 @@ class History(RuleBasedStateMachine):
             transaction.set_rollback(True)
             self.case.__exit__(None, None, None)
             self.spread.stop()
+            self.back.stop()
             self.clock.stop()
             places._kept.clear()
 
