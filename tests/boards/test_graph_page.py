@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections import Counter
 from collections.abc import Callable
-from itertools import combinations
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -109,20 +110,34 @@ def test_around_a_ticket_is_what_so_many_steps_reach(waits: Waits, depth: int, d
 EDGES = st.lists(st.tuples(st.integers(0, 24), st.integers(0, 24)).filter(lambda edge: edge[0] < edge[1]), max_size=60)
 
 
-@given(EDGES)
-def test_a_drawing_leads_to_the_right_and_nothing_lies_on_anything(edges: list[tuple[int, int]]) -> None:
-    drawn = layout(25, tuple(sorted(set(edges))))
+def well_drawn(count: int, edges: list[tuple[int, int]]) -> None:
+    """What blocks stands left of what waits, long lines pass in each layer between, nothing lies on anything."""
+    drawn = layout(count, tuple(sorted(set(edges))))
     places = drawn.places
     for start, end in edges:
         assert places[start][0] < places[end][0]
         bends = drawn.bends.get((start, end), ())
         assert [x for x, _ in bends] == [float(x) for x in range(int(places[start][0]) + 1, int(places[end][0]))]
-    for one, other in combinations(places, 2):
-        assert one[0] != other[0] or abs(one[1] - other[1]) > 0.98  # rows are rounded
+    layers: dict[float, list[float]] = {}
+    for x, y in places:
+        layers.setdefault(x, []).append(y)
+    for rows in layers.values():
+        assert all(below - above > 0.98 for above, below in pairwise(sorted(rows)))  # rows are rounded
     for passing in drawn.bends.values():
         for x, y in passing:
-            assert all(px != x or abs(py - y) > (1 + LINE) / 2 - 0.02 for px, py in places)
-    assert min(y for _, y in places) == min(x for x, _ in places) == 0
+            assert all(abs(row - y) > (1 + LINE) / 2 - 0.02 for row in layers[x])
+    assert min(y for some in (places, *drawn.bends.values()) for _, y in some) == min(layers) == 0
+
+
+@given(EDGES)
+def test_a_drawing_leads_to_the_right_and_nothing_lies_on_anything(edges: list[tuple[int, int]]) -> None:
+    well_drawn(25, edges)
+
+
+def test_as_many_tickets_as_are_ever_shown_are_drawn_as_well() -> None:
+    chance = random.Random(8)
+    ends = [chance.randrange(1, graph_page.MAX_NODES) for _ in range(900)]
+    well_drawn(graph_page.MAX_NODES, [(max(end - chance.randrange(1, 40), 0), end) for end in ends])
 
 
 def test_the_drawing_of_a_chain_is_a_line_and_of_nothing_is_nothing() -> None:
