@@ -7,12 +7,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Count, Exists, Func, OuterRef, Q, QuerySet
 
 from search.models import DuplicateOutcome, DuplicateWarning, SearchClick, SearchRecord
 from tickets.prepared import Mark, Microseconds, Reading
 
-DAY_IN_MICROSECONDS = 86_400_000_000
+
+class _Day(Func):
+    """Microseconds since 1970 as a number of days; a parameter would be divided by as a fraction on PostgreSQL."""
+
+    arity = 1
+    template = "(%(expressions)s / 86400000000)"
+    output_field = BigIntegerField()
 
 
 class SearchDay(NamedTuple):
@@ -74,7 +80,7 @@ def _searches(of_one: bool) -> Reading:
     rows = SearchRecord.objects.filter(searched_at__gte=Mark("start"), searched_at__lt=Mark("end"))
     days = (
         _of_workflow(rows, of_one)
-        .annotate(day=Microseconds("searched_at") / DAY_IN_MICROSECONDS)
+        .annotate(day=_Day(Microseconds("searched_at")))
         .values_list("day")
         .annotate(
             searches=Count("pk"),
