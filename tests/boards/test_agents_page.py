@@ -12,8 +12,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from tests.answers import ok, refused
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.boards.test_attention import PLAIN, acts, do
-from tests.boards.test_board_page import HOSTILE, browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.access import actor_for_user
 from tickets.models import Agent, AgentToken, Membership, Workflow
@@ -26,11 +26,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def workflow() -> Workflow:
     return make_workflow("anvil", name="Anvil", board=PLAIN)
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.boards.test_attention import REVIEWED, acts, items
-from tests.boards.test_board_page import HOSTILE, browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets import ports
 from tickets.access import actor_for_user
@@ -25,11 +25,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def workflow() -> Workflow:
     return make_workflow("anvil", name="Anvil", board=REVIEWED)
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from tests.boards.test_board_page import HOSTILE, browser_of, html
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.access import actor_for_user
 from tickets.models import Ticket, Workflow
@@ -30,11 +30,6 @@ PLAIN = {**REVIEWED, "settings": {}}
 @pytest.fixture
 def workflow() -> Workflow:
     return make_workflow("anvil", name="Anvil", board=PLAIN)
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
 
 
 @pytest.fixture

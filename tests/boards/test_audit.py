@@ -17,7 +17,7 @@ from django.utils import timezone
 from boards.models import BoardRevision
 from boards.operations import BOARD_GET, BOARD_UPDATE
 from boards.selectors.audit import KINDS, Position, Wanted, changes
-from tests.boards.test_board_page import HOSTILE, browser_of, html
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.factories import make_agent, make_person, make_ticket
 from tests.tickets.world import World
 from tickets import operations as op

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from boards.selectors.audit import KINDS, Position, Wanted, changes
 from boards.web import audit_export
+from tests.boards.pages import browser_of, html
 from tests.boards.test_audit import address, brute_force, change_board, happen, ids
-from tests.boards.test_board_page import browser_of, html
 from tests.factories import make_agent, make_person, make_ticket, make_workflow
 from tests.tickets.world import World
 from tickets import operations as op

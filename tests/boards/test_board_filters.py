@@ -11,7 +11,8 @@ from django.conf import settings
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from tests.boards.test_board_page import browser_of, column, html
+from tests.boards.pages import browser_of, html
+from tests.boards.test_board_page import column
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.models import Ticket, Workflow
 from tickets.schemas.tickets import ClaimTicket, ResolveTicket
@@ -22,21 +23,6 @@ pytestmark = pytest.mark.django_db
 
 MOST_HTML = 60 * 1024
 MOST_SCRIPT = 60 * 1024
-
-
-@pytest.fixture
-def workflow() -> Workflow:
-    return make_workflow("anvil", name="Anvil")
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
-
-
-@pytest.fixture
-def browser(workflow: Workflow) -> Client:
-    return browser_of(make_person(workflow))
 
 
 def keys(page: str) -> list[str]:

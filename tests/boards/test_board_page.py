@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.models import Ticket, Workflow
 from tickets.schemas.comments import AddComment
@@ -22,35 +22,6 @@ from tickets.services.status import ticket_change_status, ticket_resolve
 from tickets.services.tickets import ticket_update
 
 pytestmark = pytest.mark.django_db
-
-HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&amp;"
-
-
-@pytest.fixture
-def workflow() -> Workflow:
-    return make_workflow("anvil", name="Anvil")
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
-
-
-@pytest.fixture
-def browser(workflow: Workflow) -> Client:
-    return browser_of(make_person(workflow))
-
-
-def browser_of(user: Any) -> Client:
-    client = Client(headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
-    client.force_login(user)
-    return client
-
-
-def html(client: Client, address: str, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status
-    return response.content.decode()
 
 
 def card(page: str, ticket: Ticket) -> str:

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from gitlinks.models import TicketCommit
-from tests.boards.test_board_page import browser_of
+from tests.boards.pages import browser_of
 from tests.factories import make_agent, make_person, make_ticket, make_workflow
 from tests.gitlinks.repositories import Scratch
 from tickets.models import Workflow
@@ -30,11 +30,6 @@ def code(tmp_path: Path, settings: Any) -> Scratch:
 @pytest.fixture
 def workflow(code: Scratch) -> Workflow:
     return make_workflow("anvil", name="Anvil", repositories=[str(code.folder)])
-
-
-@pytest.fixture
-def browser(workflow: Workflow) -> Client:
-    return browser_of(make_person(workflow))
 
 
 def shown(browser: Client, address: str, status: int = 200) -> str:

@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from boards.examples import EXAMPLES
 from boards.models import BoardRevision
 from tests.answers import ok, refused
-from tests.boards.test_board_page import browser_of, html
+from tests.boards.pages import browser_of, html
 from tests.factories import AgentWithToken, ApiClient, api_client, make_agent, make_person, make_ticket, make_workflow
 from tickets.board_source import board_of
 from tickets.models import Event, StatusPeriod, Ticket, TicketHistory, Workflow
@@ -25,11 +25,6 @@ from tickets.schemas.tickets import CreateTicket
 pytestmark = pytest.mark.django_db
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e🔥"
-
-
-@pytest.fixture
-def workflow() -> Workflow:
-    return make_workflow("anvil", name="Anvil")
 
 
 @pytest.fixture

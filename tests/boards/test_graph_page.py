@@ -22,8 +22,8 @@ from boards.selectors.graph import Dependencies, Part
 from boards.web import graph_page
 from boards.web.graph_layout import LINE, layout
 from tests.boards.insights_world import Watched
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.boards.test_insights_graph import NAMES, Waits, all_chains, graphs
-from tests.boards.test_ticket_page import HOSTILE, browser_of, html
 from tests.factories import make_person, make_ticket, make_workflow
 from tests.tickets.world import World
 from tickets.models import Ticket

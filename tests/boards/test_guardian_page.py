@@ -15,8 +15,8 @@ from boards.insights.schemas import KINDS
 from boards.web.guardian import AUDIENCES, WORDS
 from tests.answers import ok
 from tests.boards.insights_world import Watched
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.boards.test_insights import fill
-from tests.boards.test_ticket_page import HOSTILE, browser_of, html
 from tests.factories import api_client, make_person, make_workflow
 from tickets.models import Ticket, Workflow
 from tickets.operations import TICKET_BLOCK, TICKET_CLAIM

@@ -13,7 +13,7 @@ from boards.services.views import view_save
 from boards.web.ticket_templates import OUTLINES
 from search.models import DuplicateOutcome, DuplicateWarning
 from search.services.records import notes
-from tests.boards.test_ticket_page import browser_of, html
+from tests.boards.pages import browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.access import actor_for_user
 from tickets.models import Workflow
@@ -23,16 +23,6 @@ pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert('x')</script> & \"friends\""
 TEXT = "More iron than the store has, and nobody said so."
 NEW = 'data-opens="new-ticket"'
-
-
-@pytest.fixture
-def workflow() -> Workflow:
-    return make_workflow("anvil", name="Anvil")
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from boards.models import BoardRevision
 from boards.selectors import places
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.boards.test_audit import change_board
-from tests.boards.test_board_page import HOSTILE, browser_of, html
 from tests.factories import make_agent, make_person, make_ticket, make_workflow
 from tests.tickets.world import World
 from tickets import operations as op

@@ -16,8 +16,8 @@ from django.utils.html import escape
 from boards.models import SavedView
 from search.models import SearchRecord
 from search.services.records import notes
-from tests.boards.test_board_page import browser_of, html
-from tests.factories import AgentWithToken, api_client, make_agent, make_person, make_ticket, make_workflow
+from tests.boards.pages import browser_of, html
+from tests.factories import AgentWithToken, api_client, make_person, make_ticket, make_workflow
 from tests.search.conftest import local_embeddings  # noqa: F401 - a fixture
 from tickets.models import Event, Ticket, Workflow
 from tickets.schemas.comments import AddComment
@@ -40,11 +40,6 @@ def _no_notes_of_others() -> None:
 @pytest.fixture
 def workflow() -> Workflow:
     return make_workflow("anvil", name="Anvil", key_prefix="ANV")
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from boards.web import markdown
+from tests.boards.pages import HOSTILE, browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.models import Ticket, TicketHistory, Workflow
 from tickets.schemas.comments import AddComment, DeleteComment
@@ -20,36 +21,8 @@ from tickets.services.tickets import ticket_update
 
 pytestmark = pytest.mark.django_db
 
-HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&amp;"
 COLUMNS = [{"id": "todo", "name": "To do"}, {"id": "done", "name": "Done", "category": "final"}]
 CONTROLS = ("data-edit=", "data-composer", 'data-act="resolve"', 'data-act="reply"', 'data-act="claim"')
-
-
-@pytest.fixture
-def workflow() -> Workflow:
-    return make_workflow("anvil", name="Anvil")
-
-
-@pytest.fixture
-def agent(workflow: Workflow) -> AgentWithToken:
-    return make_agent(workflow, agent_id="impl-1")
-
-
-@pytest.fixture
-def browser(workflow: Workflow) -> Client:
-    return browser_of(make_person(workflow))
-
-
-def browser_of(user: Any) -> Client:
-    client = Client(headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
-    client.force_login(user)
-    return client
-
-
-def html(client: Client, address: str, status: int = 200) -> str:
-    response = client.get(address)
-    assert response.status_code == status, response.content
-    return response.content.decode()
 
 
 def comment(agent: AgentWithToken, ticket: Ticket, text: str, **fields: Any) -> str:

@@ -1,0 +1,25 @@
+"""The workflow that most pages are tested with, an agent of it and a person's browser."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from tests.boards.pages import browser_of
+from tests.factories import AgentWithToken, make_agent, make_person, make_workflow
+from tickets.models import Workflow
+
+
+@pytest.fixture
+def workflow() -> Workflow:
+    return make_workflow("anvil", name="Anvil")
+
+
+@pytest.fixture
+def agent(workflow: Workflow) -> AgentWithToken:
+    return make_agent(workflow, agent_id="impl-1")
+
+
+@pytest.fixture
+def browser(workflow: Workflow) -> Client:
+    return browser_of(make_person(workflow))
