@@ -7,10 +7,10 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from boards.api import urls as boards_api
 from boards.api.statistics_urls import statistics_urls
-from boards.web.attempts import AdminSignInForm
-from boards.web.ticket_page import ticket_page
+from boards.web.account.attempts import AdminSignInForm
+from boards.web.board.pages import board_page
+from boards.web.ticket.page import ticket_page
 from boards.web.urls import web_urls
-from boards.web.views import board_page
 from gitlinks.api import urls as gitlinks_api
 from gitlinks.api.worktrees import worktree_urls
 from search.api import urls as search_api

@@ -1,6 +1,6 @@
 """What a board asks of each card before it draws any: whether it is still the one drawn before.
 
-A card's HTML is kept per state (``boards.web.cards``). A face is the little that tells the state; only cards
+A card's HTML is kept per state (``boards.web.board.cards``). A face is the little that tells the state; only cards
 whose face is new are read in full. That takes 1 ms at 200 cards, where reading them all takes 5.
 """
 

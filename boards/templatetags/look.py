@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from boards.web import filters, look, zones
+from boards.web import look, zones
+from boards.web.board import filters
 from boards.web.frame import SECTIONS, Section
 from tickets.access import actor_for_user, visible_workflows
 from tickets.models import AgentKind, Role, Workflow

@@ -5,20 +5,12 @@ from __future__ import annotations
 from django.urls import path
 from django.views.generic import RedirectView
 
-from boards.web.accounts import choose_theme, choose_zone, sign_in, sign_out
-from boards.web.agents_page import agents_list, agents_page
-from boards.web.approvals import approval_alike, approvals_list, approvals_page
-from boards.web.attention import attention_count, attention_list, attention_page
-from boards.web.audit import audit_export, audit_new, audit_page
-from boards.web.commit_page import commit_dialog, commit_file, commit_files, commit_lines, commit_page
-from boards.web.connect import connect_page
-from boards.web.editor import editor_page, editor_preview
-from boards.web.graph_page import graph_data, graph_page
-from boards.web.guardian import guardian_findings, guardian_page
-from boards.web.new_ticket import alike, choices, new_ticket_page
-from boards.web.past import past_column, past_page
-from boards.web.profile import change_password, profile_page
-from boards.web.search_page import (
+from boards.web.account.connect import connect_page
+from boards.web.account.profile import change_password, profile_page
+from boards.web.account.signing import choose_theme, choose_zone, sign_in, sign_out
+from boards.web.board.pages import changed_cards, more_cards
+from boards.web.commit.page import commit_dialog, commit_file, commit_files, commit_lines, commit_page
+from boards.web.finding.page import (
     search_export,
     search_page,
     search_preview,
@@ -26,10 +18,18 @@ from boards.web.search_page import (
     search_rows,
     search_saved,
 )
+from boards.web.history.audit import audit_export, audit_new, audit_page
+from boards.web.history.past import past_column, past_page
 from boards.web.shell import manifest, offline_page, service_worker
-from boards.web.statistics_page import statistics_csv, statistics_page
-from boards.web.ticket_page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
-from boards.web.views import changed_cards, more_cards
+from boards.web.steering.agents import agents_list, agents_page
+from boards.web.steering.approvals import approval_alike, approvals_list, approvals_page
+from boards.web.steering.attention import attention_count, attention_list, attention_page
+from boards.web.steering.editor import editor_page, editor_preview
+from boards.web.steering.graph import graph_data, graph_page
+from boards.web.steering.guardian import guardian_findings, guardian_page
+from boards.web.steering.statistics import statistics_csv, statistics_page
+from boards.web.ticket.creation import alike, choices, new_ticket_page
+from boards.web.ticket.page import names, preview, ticket_activity, ticket_change, ticket_sheet, tickets_alike
 
 web_urls = [
     path("", RedirectView.as_view(url="/tickets"), name="home"),

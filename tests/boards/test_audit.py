@@ -287,7 +287,7 @@ def test_a_fault_is_told_in_its_field(world: World, browser: Client) -> None:
 
 
 def test_pages_follow_each_other(world: World, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("boards.web.audit.PAGE", 4)
+    monkeypatch.setattr("boards.web.history.audit.PAGE", 4)
     happen(world)
     walked, page = [], html(browser, address(world, kind="moved"))
     walked += ids(page)

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from boards.selectors.audit import KINDS, Position, Wanted, changes
-from boards.web import audit_export
+from boards.web.history import export as audit_export
 from tests.boards.pages import browser_of, html
 from tests.boards.test_audit import address, brute_force, change_board, happen, ids
 from tests.factories import make_agent, make_person, make_ticket, make_workflow

@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 
 from boards.examples import EXAMPLES
-from boards.web.connect import CLIENTS
+from boards.web.account.connect import CLIENTS
 from tests.factories import ApiClient, api_client, make_agent, make_person, make_workflow
 from tickets.models import Workflow
 

@@ -19,8 +19,8 @@ from pytest_django import DjangoAssertNumQueries
 from boards.insights.graph import dependants_of, freed_by, releases
 from boards.insights.network import Network, network
 from boards.selectors.graph import Dependencies, Part
-from boards.web import graph_page
-from boards.web.graph_layout import LINE, layout
+from boards.web.steering import graph as graph_page
+from boards.web.steering.graph_layout import LINE, layout
 from tests.boards.insights_world import Watched
 from tests.boards.pages import HOSTILE, browser_of, html
 from tests.boards.test_insights_graph import NAMES, Waits, all_chains, graphs

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from boards.insights.schemas import KINDS
-from boards.web.guardian import AUDIENCES, WORDS
+from boards.web.steering.guardian import AUDIENCES, WORDS
 from tests.answers import ok
 from tests.boards.insights_world import Watched
 from tests.boards.pages import HOSTILE, browser_of, html

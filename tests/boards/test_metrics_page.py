@@ -16,7 +16,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from boards.metrics import answer
-from boards.web.statistics_page import CHARTS
+from boards.web.steering.statistics import CHARTS
 from search.models import DuplicateOutcome, DuplicateWarning, SearchClick, SearchRecord
 from tests.answers import ok, refused
 from tests.factories import AgentWithToken, api_client, make_agent, make_person, make_ticket, make_workflow

@@ -10,7 +10,7 @@ from django.test import Client
 
 from boards.schemas import SaveView
 from boards.services.views import view_save
-from boards.web.ticket_templates import OUTLINES
+from boards.web.ticket.templates import OUTLINES
 from search.models import DuplicateOutcome, DuplicateWarning
 from search.services.records import notes
 from tests.boards.pages import browser_of, html

@@ -214,7 +214,7 @@ def test_a_ticket_of_then_stands_beside_that_of_now(world: World, browser: Clien
 
 
 def test_a_long_column_goes_on(world: World, browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("boards.web.past_view.PER_COLUMN", 2)
+    monkeypatch.setattr("boards.web.history.past_view.PER_COLUMN", 2)
     keys = [world.ticket().key for _ in range(5)]
     page = past(browser, world)
     assert cards(page, "todo") == keys[:2]

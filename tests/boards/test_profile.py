@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from boards.web import attempts
+from boards.web.account import attempts
 from tests.factories import ApiClient, api_client, make_agent, make_person, make_ticket, make_workflow
 from tickets.access import actor_for_user
 from tickets.models import Agent, AgentToken, Workflow

@@ -1,0 +1,1 @@
+"""Signing in, the profile, and how an agent is connected."""

@@ -1,0 +1,1 @@
+"""The board, its cards and what stands above its columns."""
