@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.utils import timezone
 
@@ -46,7 +46,10 @@ def metrics_get(*, actor: Actor, request: GetMetrics) -> MetricsAnswer:
 def _days(request: GetMetrics, today: int) -> tuple[int, int]:
     last = min(today, day_of(request.last_day)) if request.last_day is not None else today
     if request.first_day is None:
-        return last - request.days + 1, last
+        first = last - request.days + 1
+        if first < day_of(date.min):
+            raise Invalid(f"There are no {request.days} days up to {date_of(last).isoformat()}.", field="last_day")
+        return first, last
     first = day_of(request.first_day)
     if first > last:
         raise Invalid(f"first_day must not be after {date_of(last).isoformat()}.", field="first_day")

@@ -103,6 +103,7 @@ def test_filters_stand_in_the_address(person: Client, agent: AgentWithToken) -> 
         ({"first_day": "9999-12-31"}, "first_day"),
         ({"first_day": "2020-01-01"}, "first_day"),
         ({"last_day": "2020-13-01"}, "last_day"),
+        ({"last_day": "0001-01-01"}, "last_day"),
         ({"ticket_type": "saga"}, "ticket_type"),
         ({"ticket_type": "bug\x00"}, "ticket_type"),
         ({"assigned_agent_id": "nobody-knows"}, "assigned_agent_id"),

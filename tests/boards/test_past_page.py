@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from html import unescape
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -244,15 +245,18 @@ def test_rejected_tickets_leave_the_board_when_they_were_rejected(browser: Clien
 
 ODD = (
     "\x00", "9" * 400, "-1", "h" + "9" * 18, "h" + "9" * 40, "h0", "0", "9" * 18, "é🐛\u202e", "0001-01-01",
-    "9999-12-31T23:59:59-14:00", "²", "NaN",
+    "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "²", "NaN", "00001" + "9" * 30, "1" + "0" * 5000,
 )  # fmt: skip
+# Of which the first moments of the year 1 lie before it, and the last ones of the year 9999 after it.
+ZONES = ("America/New_York", "Pacific/Kiritimati")
 
 
 @pytest.mark.parametrize("path", ["/board-at", "/board-at/column"])
 @pytest.mark.parametrize("value", ODD)
 def test_nothing_that_is_sent_breaks_it(world: World, browser: Client, path: str, value: str) -> None:
     world.ticket()
-    for name in ("at", "local", "place", "ticket", "column", "offset", "workflow"):
+    for zone, name in product(ZONES, ("at", "local", "place", "ticket", "column", "offset", "workflow")):
+        browser.cookies["hephaestus_zone"] = zone
         query = {"workflow": world.workflow.id, "column": "todo", name: value}
         assert browser.get(path, query).status_code in (200, 400, 404), name
 

@@ -18,10 +18,11 @@ def read_local(text: str, *, ends_day: bool = False) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return read_moment(text)
+        moment = read_moment(text)
     try:
         if moment.tzinfo is None:
             moment = timezone.make_aware(moment + timedelta(days=ends_day and bool(DATE.fullmatch(text))))
-        return moment.astimezone(UTC)
+        # There and back: what cannot be shown in the zone of whoever asks is no time to ask for.
+        return timezone.localtime(moment).astimezone(UTC)
     except (OverflowError, ValueError):
         raise ValueError("the time is outside the years 1 to 9999") from None

@@ -73,7 +73,7 @@ def _moment(workflow: Workflow, query: Any) -> datetime:
     except (ValueError, OverflowError) as error:
         raise Invalid(f"at: {error}", field="at") from None
     if place:
-        if not place.isascii() or not place.isdigit() or int(place[:5]) > SLIDER:
+        if not place.isascii() or not place.isdigit() or len(place) > len(str(SLIDER)) or int(place) > SLIDER:
             raise Invalid(f"place is a number from 0 to {SLIDER}.", field="place")
         return PastView(workflow, now).at_place(int(place))
     return now
