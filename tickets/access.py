@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SEEN_EVERY = timedelta(minutes=1)
 MAX_CANDIDATES = 10
+MAX_NAMED = 200
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,8 @@ def authenticate_token(token: str) -> Actor:
 
 def actor_for_user(user: AbstractBaseUser) -> Actor:
     """The actor behind a signed-in person; their agent row is made on first use."""
-    agent = Agent.objects.filter(user_id=user.pk).first()
-    if agent is None:
-        agent = _agent_for_user(user)
+    known = _agent_of_user().rows(user_id=user.pk)
+    agent = known[0] if known else _agent_for_user(user)
     is_superuser = bool(getattr(user, "is_superuser", False))
     return Actor(agent_id=agent.id, kind=agent.kind, is_superuser=is_superuser, is_operator=is_superuser)
 
@@ -148,6 +148,17 @@ def visible_workflows(actor: Actor, role: Role = Role.VIEWER) -> QuerySet[Workfl
     return workflows
 
 
+def has_role(actor: Actor, workflow_id: str, role: Role) -> bool:
+    """Whether the actor has at least this role in the workflow. One query."""
+    return bool(_workflow_with_role(actor, workflow_id, role, lock=False))
+
+
+def workflows_by_name(actor: Actor) -> list[Workflow]:
+    """The workflows that the actor may choose from, at most ``MAX_NAMED``: id, name and prefix. One query."""
+    query = _workflows_by_name(actor.is_superuser, actor.via_agent_id is not None)
+    return query.rows(agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or "")
+
+
 def visible_tickets(actor: Actor, role: Role = Role.VIEWER) -> QuerySet[Ticket]:
     """Tickets of the workflows in which the actor has at least this role."""
     tickets = Ticket.objects.all()
@@ -171,11 +182,9 @@ def workflow_for(actor: Actor, workflow_id: str | None, role: Role = Role.VIEWER
     if "\x00" in workflow_id:
         # From an address: PostgreSQL takes no such text.
         raise NotFound("No workflow has a NUL character in its id.", field="workflow_id")
-    query = _workflow_by_id(role, actor.is_superuser, actor.via_agent_id is not None, lock)
-    found = query.rows(workflow_id=workflow_id, agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or "")
-    if found:
+    if found := _workflow_with_role(actor, workflow_id, role, lock=lock):
         return found[0]
-    if visible_workflows(actor).filter(pk=workflow_id).exists():
+    if has_role(actor, workflow_id, Role.VIEWER):
         raise Forbidden(f"This needs the role {role.value} in workflow {workflow_id!r}.")
     whose = "" if actor.is_superuser else " that you are a member of"
     raise NotFound(f"No workflow {workflow_id!r}{whose}.", field="workflow_id")
@@ -276,6 +285,22 @@ def member_agent(workflow_id: str, agent_id: str, *, field: str) -> Agent:
     if agent is None:
         raise Invalid(f"{agent_id!r} is no member of workflow {workflow_id!r}. Add it as a member first.", field=field)
     return agent
+
+
+@functools.cache
+def _agent_of_user() -> RowReading[Agent]:
+    return RowReading(Agent.objects.filter(user_id=Mark("user_id")))
+
+
+@functools.cache
+def _workflows_by_name(is_superuser: bool, has_gateway: bool) -> RowReading[Workflow]:
+    found = visible_workflows(_any_actor(is_superuser, has_gateway)).order_by("name", "id")
+    return RowReading(found.only("id", "name", "key_prefix")[:MAX_NAMED])
+
+
+def _workflow_with_role(actor: Actor, workflow_id: str, role: Role, *, lock: bool) -> list[Workflow]:
+    query = _workflow_by_id(role, actor.is_superuser, actor.via_agent_id is not None, lock)
+    return query.rows(workflow_id=workflow_id, agent_id=actor.agent_id, via_agent_id=actor.via_agent_id or "")
 
 
 @functools.cache

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from boards.web import look, zones
 from boards.web.board import filters
 from boards.web.frame import SECTIONS, Section
-from tickets.access import actor_for_user, visible_workflows
+from tickets.access import actor_for_user, has_role
 from tickets.models import AgentKind, Role, Workflow
 from tickets.rules import Board, Column, TicketType
 
@@ -117,7 +117,7 @@ def may_create(context: Context) -> bool:
         if known is not None:
             return known
     actor = actor_for_user(context["request"].user)
-    return visible_workflows(actor, Role.MEMBER).filter(pk=workflow.id).exists()
+    return has_role(actor, workflow.id, Role.MEMBER)
 
 
 @register.simple_tag

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render
 
 from boards.web.pages import View, page
-from tickets.access import Actor, visible_workflows, workflow_for
+from tickets.access import Actor, has_role, workflow_for, workflows_by_name
 from tickets.board_source import board_of
 from tickets.errors import NotFound
 from tickets.models import Role, Workflow
@@ -21,7 +21,6 @@ from tickets.rules import Board
 
 LAST_WORKFLOW = f"hephaestus_workflow_{settings.PORT}"
 A_YEAR = 365 * 86_400
-MAX_PICKED = 200
 
 
 class Section(NamedTuple):
@@ -67,11 +66,11 @@ class Frame:
 
     @cached_property
     def may_maintain(self) -> bool:
-        return visible_workflows(self.actor, Role.MAINTAINER).filter(pk=self.workflow.id).exists()
+        return has_role(self.actor, self.workflow.id, Role.MAINTAINER)
 
     @cached_property
     def may_write(self) -> bool:
-        return visible_workflows(self.actor, Role.MEMBER).filter(pk=self.workflow.id).exists()
+        return has_role(self.actor, self.workflow.id, Role.MEMBER)
 
     def render(
         self, request: HttpRequest, template: str, section: str, context: dict[str, object] | None = None
@@ -97,7 +96,7 @@ def workflow_page(view: Callable[..., HttpResponseBase]) -> View:
 
 def frame_of(request: HttpRequest, actor: Actor) -> Frame | None:
     """None where there is no workflow to see. Raises NotFound for one that is asked for by name."""
-    workflows = picker(actor)
+    workflows = workflows_by_name(actor)
     workflow = _chosen(request, actor, workflows)
     return Frame(actor, workflow, workflows) if workflow is not None else None
 
@@ -107,12 +106,6 @@ def remembered(request: HttpRequest, response: HttpResponseBase, workflow: Workf
     if request.COOKIES.get(LAST_WORKFLOW) != workflow.id:
         response.set_cookie(LAST_WORKFLOW, workflow.id, max_age=A_YEAR, httponly=True, samesite="Lax")
     return response
-
-
-def picker(actor: Actor) -> list[Workflow]:
-    """The workflows to choose from, by name. One query."""
-    rows = visible_workflows(actor).order_by("name", "id").only("id", "name", "key_prefix")
-    return list(rows[:MAX_PICKED])
 
 
 def _chosen(request: HttpRequest, actor: Actor, workflows: list[Workflow]) -> Workflow | None:

@@ -13,14 +13,13 @@ from django.shortcuts import render
 
 from boards.web.commit.rows import Layout, context_rows, tables
 from boards.web.commit.tree import counts_html, tree_html
-from boards.web.frame import picker
 from boards.web.pages import fragment, page
 from gitlinks.hunks import PAGE
 from gitlinks.models import TicketCommit
 from gitlinks.schemas import CommitDiff, FileDiff, GetCommitDiff, OneCommit
 from gitlinks.selectors.diffs import commit_diff_get
 from gitlinks.selectors.windows import SUBMODULE, FileWindow, file_window, forge_address
-from tickets.access import Actor, visible_workflows, workflow_for
+from tickets.access import Actor, visible_workflows, workflow_for, workflows_by_name
 from tickets.errors import DomainError, Forbidden, Invalid, Unauthenticated
 from tickets.models import Agent, Ticket, Workflow
 from tickets.schemas.base import parse
@@ -154,7 +153,7 @@ class CommitView:
 @page
 def commit_page(request: HttpRequest, actor: Actor, commit_sha: str) -> HttpResponse:
     """``/commits/{sha}``, of ``?workflow=``, else of any that the person may read; ``?parent=`` of a merge."""
-    workflows = picker(actor)
+    workflows = workflows_by_name(actor)
     asked = request.GET.get("workflow")
     workflow = workflow_for(actor, asked) if asked else None
     context: dict[str, Any] = {"workflows": workflows, "workflow": workflow, "commit_sha": commit_sha}

@@ -12,7 +12,7 @@ from boards.selectors.agents import members_of
 from boards.web.board.bar import Bar
 from boards.web.frame import Frame, workflow_page
 from boards.web.pages import fragment
-from tickets.access import Actor, visible_workflows, workflow_for
+from tickets.access import Actor, has_role, workflow_for
 from tickets.board_source import board_of
 from tickets.models import Role, Workflow
 from tickets.rules import Board
@@ -52,7 +52,7 @@ def _context(request: HttpRequest, actor: Actor, workflow: Workflow, board: Boar
         "bar": Bar(actor, workflow, board, QueryDict()),
         "me": actor.agent_id,
         # Members and roles do not depend on whether the workflow is active.
-        "may_maintain": visible_workflows(actor, Role.MAINTAINER).filter(pk=workflow.id).exists(),
+        "may_maintain": has_role(actor, workflow.id, Role.MAINTAINER),
         "members": found.rows,
         "total": found.total,
         "left": found.total - len(found.rows),

@@ -20,7 +20,7 @@ from boards.insights.answer import insights_get
 from boards.insights.schemas import KINDS, MAX_LIMIT, SEVERITIES, Finding, GetInsights, InsightsFound, Kind
 from boards.web.frame import Frame, workflow_page
 from boards.web.pages import fragment
-from tickets.access import Actor, visible_workflows, workflow_for
+from tickets.access import Actor, has_role, workflow_for
 from tickets.errors import not_one_of
 from tickets.models import Agent, Role, Ticket, Workflow
 from tickets.schemas.base import parse
@@ -273,11 +273,11 @@ class Findings:
 
     @cached_property
     def _writes(self) -> bool:
-        return visible_workflows(self._actor, Role.MEMBER).filter(pk=self._workflow.id).exists()
+        return has_role(self._actor, self._workflow.id, Role.MEMBER)
 
     @cached_property
     def _maintains(self) -> bool:
-        return visible_workflows(self._actor, Role.MAINTAINER).filter(pk=self._workflow.id).exists()
+        return has_role(self._actor, self._workflow.id, Role.MAINTAINER)
 
     def _titles(self, found: Iterable[Finding]) -> dict[str, str]:
         ids = {ticket_id for one in found for ticket_id in one.ticket_ids[:SHOWN_TICKETS]}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.db.models import Q
@@ -11,15 +10,16 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from boards.web import markdown
-from boards.web.frame import picker
 from boards.web.pages import fragment, page
 from boards.web.ticket.activity import EVERYTHING, PAGE, SHOWS, Activity, Cursor, Show, compared
 from boards.web.ticket.view import TicketView
 from tickets import ports
-from tickets.access import Actor, actor_for_user, find_ticket, workflow_for
+from tickets.access import Actor, actor_for_user, find_ticket, workflow_for, workflows_by_name
+from tickets.api.payload import read_body
 from tickets.board_source import board_of
 from tickets.errors import DomainError, Invalid, TooLarge, Unauthenticated
 from tickets.models import Agent, Membership, Ticket, Workflow
+from tickets.schemas.base import check_text
 from tickets.schemas.tickets import DESCRIPTION_MAX
 
 MAX_NAMES = 8
@@ -36,7 +36,7 @@ def ticket_page(request: HttpRequest, actor: Actor, ticket_id: str) -> HttpRespo
         if "candidates" in error.extra:
             raise
         raise Http404(error.message) from error
-    context = {**_context(view), "workflows": picker(actor), "is_page": True}
+    context = {**_context(view), "workflows": workflows_by_name(actor), "is_page": True}
     return render(request, "boards/ticket.html", context)
 
 
@@ -97,13 +97,11 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 
 def _asked_preview(request: HttpRequest) -> tuple[str, str]:
-    try:
-        body = json.loads(request.body)
-        text, workflow_id = body["text"], body["workflow"]
-    except (ValueError, KeyError, TypeError):
-        raise Invalid('Send {"text": "…", "workflow": "…"}.') from None
+    body = read_body(request)
+    check_text(body)
+    text, workflow_id = body.get("text"), body.get("workflow")
     if not isinstance(text, str) or not isinstance(workflow_id, str):
-        raise Invalid("text and workflow are texts.")
+        raise Invalid('Send {"text": "…", "workflow": "…"}.')
     if len(text) > DESCRIPTION_MAX:
         raise TooLarge(f"At most {DESCRIPTION_MAX} characters.", field="text")
     return text, workflow_id

@@ -17,7 +17,7 @@ from boards.web import look, markdown
 from boards.web.board.bar import Bar
 from boards.web.ticket.activity import Activity
 from gitlinks.models import TicketCommit
-from tickets.access import Actor, visible_workflows
+from tickets.access import Actor, has_role
 from tickets.models import Role, StatusPeriod, Task, Ticket, TicketDependency, TicketHistory, Workflow
 from tickets.models.tickets import ApprovalStatus
 from tickets.rules import Board, Column, TicketType
@@ -47,7 +47,7 @@ class TicketView:
         """Whether the person may decide on approvals and end the leases of others."""
         if not self.may_write:
             return False
-        return visible_workflows(self._actor, Role.MAINTAINER).filter(pk=self.workflow.id).exists()
+        return has_role(self._actor, self.workflow.id, Role.MAINTAINER)
 
     @cached_property
     def column(self) -> Column | None:
