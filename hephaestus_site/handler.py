@@ -17,10 +17,11 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestAborted, RequestDataTooBig
-from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
 from django.core.signals import request_started
 from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.request import parse_header_parameters
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -33,8 +34,19 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
+class Utf8Request(ASGIRequest):
+    """Addresses and forms are UTF-8, whatever the content type says: Django would decode them as it says, by any
+    codec of Python's, also by those that are no encodings of text.
+    """
+
+    def _set_content_type_params(self, meta: Mapping[str, str]) -> None:
+        self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+
+
 class RequestHandler(ASGIHandler):
     """The ASGI application for HTTP. Asynchronous views work too; they run on the event loop."""
+
+    request_class = Utf8Request
 
     def __init__(self, threads: int) -> None:
         super().__init__()
