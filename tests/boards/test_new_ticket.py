@@ -181,6 +181,7 @@ def test_only_turning_to_the_other_ticket_is_counted(agent: AgentWithToken, brow
     [
         ("no JSON", None),
         ([], None),
+        ("[" * 100_000, None),
         ({"workflow_id": "anvil"}, "title"),
         ({"workflow_id": "anvil", "title": ""}, "title"),
         ({"workflow_id": "anvil", "title": "x" * 501}, "title"),
@@ -189,7 +190,7 @@ def test_only_turning_to_the_other_ticket_is_counted(agent: AgentWithToken, brow
         ({"workflow_id": "anvil", "title": "words", "description": 5}, "description"),
         ({"workflow_id": "anvil", "title": "words", "more": 1}, "more"),
     ],
-    ids=["text", "list", "nothing", "empty", "long", "nul", "type", "number", "unknown"],
+    ids=["text", "list", "deep", "nothing", "empty", "long", "nul", "type", "number", "unknown"],
 )
 def test_nonsense_is_refused_by_name(browser: Client, workflow: Workflow, body: Any, field: str | None) -> None:
     error = json.loads(ask(browser, body, 400))["error"]

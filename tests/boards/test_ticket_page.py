@@ -201,7 +201,15 @@ def test_the_preview_is_what_will_be_shown(agent: AgentWithToken, browser: Clien
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [("{", 400), ("[]", 400), ('{"text": 1, "workflow": "anvil"}', 400), ('{"text": "x"}', 400)],
+    [
+        ("{", 400),
+        ("[]", 400),
+        ("[" * 100_000, 400),
+        ('{"text": 1, "workflow": "anvil"}', 400),
+        ('{"text": "x"}', 400),
+        ('{"text": "\\ud800", "workflow": "anvil"}', 400),
+        ('{"text": "x", "workflow": "\\u0000"}', 400),
+    ],
 )
 def test_a_preview_that_cannot_be_read_is_refused(browser: Client, body: str, status: int) -> None:
     assert browser.post("/tickets/preview", body, content_type="application/json").status_code == status

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, QueryDict
@@ -18,8 +17,9 @@ from boards.web.ticket.templates import outlines_for
 from search.schemas import FindSimilar
 from tickets import ports
 from tickets.access import Actor, actor_for_user, workflow_for
+from tickets.api.payload import read_body
 from tickets.board_source import board_of
-from tickets.errors import DomainError, Invalid, Unauthenticated
+from tickets.errors import DomainError, Unauthenticated
 from tickets.models import Workflow
 from tickets.rules import Board
 from tickets.schemas.base import parse
@@ -48,7 +48,7 @@ def alike(request: HttpRequest) -> HttpResponse:
     try:
         if not request.user.is_authenticated:
             raise Unauthenticated("Sign in again.")
-        asked = parse(FindSimilar, _body(request))
+        asked = parse(FindSimilar, read_body(request))
         workflow = workflow_for(actor_for_user(request.user), asked.workflow_id)
     except DomainError as error:
         return JsonResponse(error.as_dict(), status=error.status)
@@ -57,13 +57,6 @@ def alike(request: HttpRequest) -> HttpResponse:
     board = board_of(workflow)
     found = [(row, board.by_id.get(row["status"])) for row in rows]
     return render(request, "boards/new_ticket_alike.html", {"found": found, "board": board})
-
-
-def _body(request: HttpRequest) -> Any:
-    try:
-        return json.loads(request.body)
-    except ValueError:
-        raise Invalid("The body must be a JSON object.") from None
 
 
 def _choices(actor: Actor, workflow: Workflow, board: Board) -> dict[str, Any]:
