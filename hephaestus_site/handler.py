@@ -21,9 +21,9 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefi
 from django.core.signals import request_started
 from django.db import connections
 from django.http import HttpResponse, StreamingHttpResponse
-from django.http.request import parse_header_parameters
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
+from django.utils.http import parse_header_parameters
 
 from tickets.errors import TooLarge
 
