@@ -73,6 +73,7 @@ def test_a_ticket_of_others_is_not_there(browser: Client, agent: AgentWithToken)
     for part in ("", "/sheet", "/activity", "/alike", f"/changes/{change}"):
         assert "Nobody may know" not in html(browser, f"/tickets/{ticket.key}{part}", 404)
     assert browser.get("/tickets/names?workflow=secret-plans&q=nobody").status_code == 404
+    assert browser.get("/tickets/names", {"workflow": "anvil", "q": "nul \x00"}).status_code == 400
     body = json.dumps({"text": "x", "workflow": "secret-plans"})
     assert browser.post("/tickets/preview", body, content_type="application/json").status_code == 404
     # A change of another ticket is not this one's.

@@ -79,6 +79,7 @@ def names(request: HttpRequest, actor: Actor) -> HttpResponse:
     """What ``?q=`` may mean, for fields that complete: tickets, or with ``?kind=agents`` members."""
     workflow = workflow_for(actor, request.GET.get("workflow"))
     words = request.GET.get("q", "").strip()[:MAX_WORDS]
+    check_text(words, "q")
     find = _agents if request.GET.get("kind") == "agents" else _tickets
     return JsonResponse({"found": find(workflow, words)})
 
