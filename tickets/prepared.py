@@ -60,7 +60,8 @@ class Microseconds(Func):
 
     def as_sqlite(self, compiler: SQLCompiler, connection: Any, **context: Any) -> Any:
         # Such as 2026-03-01 14:05:07.000123, the fraction only where there is one.
-        whole = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) * 1000000"
+        # Apart, since SQLite rounds to milliseconds, and so 0.9996 to the next second.
+        whole = "CAST(strftime('%%%%s', substr(%(expressions)s, 1, 19)) AS INTEGER) * 1000000"
         part = "CAST(substr(%(expressions)s, 21) AS INTEGER)"
         return self.as_sql(compiler, connection, template=f"({whole} + {part})", **context)
 
