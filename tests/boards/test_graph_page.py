@@ -20,7 +20,7 @@ from boards.insights.graph import dependants_of, freed_by, releases
 from boards.insights.network import Network, network
 from boards.selectors.graph import Dependencies, Part
 from boards.web.steering import graph as graph_page
-from boards.web.steering.graph_layout import LINE, layout
+from boards.web.steering.graph_layout import LINE, MAX_PASSING, layout
 from tests.boards.insights_world import Watched
 from tests.boards.pages import HOSTILE, browser_of, html
 from tests.boards.test_insights_graph import NAMES, Waits, all_chains, graphs
@@ -132,6 +132,16 @@ def well_drawn(count: int, edges: list[tuple[int, int]]) -> None:
 @given(EDGES)
 def test_a_drawing_leads_to_the_right_and_nothing_lies_on_anything(edges: list[tuple[int, int]]) -> None:
     well_drawn(25, edges)
+
+
+def test_of_a_thicket_the_longest_lines_are_straight() -> None:
+    chance = random.Random(4)
+    count = graph_page.MAX_NODES
+    edges = tuple(sorted({(chance.randrange(end), end) for end in range(1, count) for _ in range(30)}))
+    drawn = layout(count, edges)
+    assert all(drawn.places[start][0] < drawn.places[end][0] for start, end in edges)
+    assert len(set(drawn.places)) == count
+    assert 0 < sum(map(len, drawn.bends.values())) <= MAX_PASSING
 
 
 def test_as_many_tickets_as_are_ever_shown_are_drawn_as_well() -> None:

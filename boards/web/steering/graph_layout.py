@@ -27,11 +27,16 @@ STIFF = 4.0
 COLUMN = 3.0
 SCREEN = 1.2
 GAP = 1.0
+# So many places where lines pass a layer are looked for; the longest lines are drawn straight once they are used up.
+MAX_PASSING = 6000
 
 
 @dataclass(frozen=True)
 class Layout:
-    """``places``: (column, row) of each node. ``bends``: where the line of an edge passes between the two, if far."""
+    """``places``: (column, row) of each node. ``bends``: where the line of an edge passes between the two, if far.
+
+    Where a graph is so dense that nobody could follow its lines, the longest have no bends.
+    """
 
     places: tuple[Point, ...]
     bends: Mapping[Edge, tuple[Point, ...]]
@@ -86,7 +91,9 @@ class _Piece:
         after: dict[int, list[int]] = {node: [] for node in self.nodes}
         routes: dict[Edge, list[int]] = {}
         passing = 0
-        for start, end in self.edges:
+        for start, end in sorted(self.edges, key=lambda edge: rank[edge[1]] - rank[edge[0]]):
+            if rank[end] - rank[start] - 1 > MAX_PASSING + passing:
+                break
             route = [start]
             for layer in range(rank[start] + 1, rank[end]):
                 passing -= 1
