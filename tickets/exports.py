@@ -27,7 +27,7 @@ MEDIA_TYPES = {
 # Rows in memory at once. Descriptions hold up to 250,000 characters, so a part can be large as it is.
 CHUNK = 200
 # A spreadsheet takes a cell that begins so for a formula, and runs it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~&])")
 
 
