@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field
 
@@ -110,6 +110,7 @@ class StatisticsAnswer(Answer):
 
 
 ViewKind = Literal["board", "search"]
+VIEW_KINDS = get_args(ViewKind)
 
 
 class ListViews(Request):

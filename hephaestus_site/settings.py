@@ -197,10 +197,11 @@ SPECTACULAR_SETTINGS = {
     # What pydantic writes is JSON Schema, which OpenAPI takes since 3.1.
     "OAS_VERSION": "3.1.1",
     "PREPROCESSING_HOOKS": ["tickets.api.schema.only_canonical"],
-    # Both are called status.
+    # Several are called status, or kind.
     "ENUM_NAME_OVERRIDES": {
         "FileChangeStatus": "gitlinks.schemas.CHANGE_STATUSES",
         "TaskStatus": "tickets.models.TaskStatus.values",
+        "ViewKind": "boards.schemas.VIEW_KINDS",
     },
 }
 
