@@ -43,10 +43,24 @@ document.addEventListener("keydown", (event) => {
 const openers = { "palette": () => import("./palette.js"), "new-ticket": () => import("./newticket.js"), "help": () => import("./help.js") };
 const opener = (name) => document.querySelector(`[data-opens="${name}"]`);
 function openOver(name) {
-  openers[name]().then((loaded) => loaded.open()).catch((error) => {
+  // What is typed before it is there goes into it, instead of being taken for shortcuts of the page.
+  let typed = "";
+  const keep = (event) => {
+    if (event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    typed += event.key;
+  };
+  addEventListener("keydown", keep, { capture: true });
+  openers[name]().then((loaded) => loaded.open()).then(() => {
+    const field = document.activeElement;
+    if (!typed || !field.matches("input, textarea")) return;
+    field.value += typed;
+    field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  }).catch((error) => {
     if (!opener(name)?.href) throw error;
     location.assign(opener(name).href);
-  });
+  }).finally(() => removeEventListener("keydown", keep, { capture: true }));
 }
 document.addEventListener("click", (event) => {
   const asked = event.target.closest("[data-opens]");

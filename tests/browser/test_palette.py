@@ -61,6 +61,19 @@ def active(page: Page) -> Locator:
     return page.locator(f"#{name}")
 
 
+def test_what_is_typed_before_the_palette_is_there_goes_into_it(open_page: OpenPage, iron: dict[str, Any]) -> None:
+    page = wait_until_live(open_page("/tickets?workflow=forge"))
+    waiting: list[Route] = []
+    page.route("**/js/palette.js", lambda route: waiting.append(route))  # noqa: PLW0108 - Playwright marks what it is given
+    link(page, iron).focus()
+    page.keyboard.press("Control+k")
+    page.keyboard.type("send")  # on the board, s and e do something to the ticket
+    assert len(waiting) == 1, "the script is still to come"
+    waiting[0].continue_()
+    expect(palette(page).get_by_role("combobox")).to_have_value("send")
+    expect(card(page, iron).get_by_role("textbox")).to_have_count(0)
+
+
 def test_a_card_in_focus_is_moved_and_assigned_and_found_again_without_a_mouse(
     open_page: OpenPage, agent: Agent, iron: dict[str, Any]
 ) -> None:
