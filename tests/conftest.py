@@ -54,13 +54,13 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the other database is meant for, and pages where there is no browser.
 
-    One worker drives all pages: two browsers at once wait for each other. A page that was slow has a second chance,
+    One worker drives all pages: two browsers at once wait for each other. A page that was slow has another chance or two,
     which the report names. Modules with a server of their own are not spread over the workers either.
     """
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
         elif item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
     unfit = "sqlite_only" if connection.vendor == "postgresql" else "postgres_only"

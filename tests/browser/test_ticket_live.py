@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -324,9 +325,10 @@ def test_a_failed_action_offers_to_try_again_and_happens_once(
 
 
 def test_hostile_long_and_foreign_text_is_only_text(open_page: OpenPage, stopped_site: Site, agent: Agent) -> None:
-    stopped_site.installed.manage("create_agent", "evil-1", "--name", HOSTILE[:90], "--workflow", "forge")
+    evil = f"evil-{secrets.token_hex(3)}"
+    stopped_site.installed.manage("create_agent", evil, "--name", HOSTILE[:90], "--workflow", "forge")
     ticket = agent.create(
-        HOSTILE, description=HOSTILE, tags=[HOSTILE[:50]], assigned_agent_id="evil-1", is_blocked=True,
+        HOSTILE, description=HOSTILE, tags=[HOSTILE[:50]], assigned_agent_id=evil, is_blocked=True,
         blocked_reason=HOSTILE,
     )  # fmt: skip
     agent.post("comment", ticket_id=ticket["ticket_id"], comment_text=HOSTILE, attachments=["a/<b>.txt"])
@@ -347,8 +349,7 @@ def test_hostile_long_and_foreign_text_is_only_text(open_page: OpenPage, stopped
     composer.press("Control+Enter")
     expect(shown.locator("[data-timeline] .comment")).to_have_count(2)
     composer.press_sequentially("#script")
-    expect(shown.get_by_role("option")).to_have_count(1)
-    expect(shown.get_by_role("option")).to_contain_text("<script>")
+    expect(shown.get_by_role("option").filter(has_text=ticket["key"])).to_contain_text("<script>")
     update(agent, ticket, description=f"Otherwise {HOSTILE}")
     shown.get_by_role("button", name="before and after").click()
     expect(shown.locator(".change ins")).to_contain_text("<script>")
