@@ -54,7 +54,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the other database is meant for, and pages where there is no browser.
 
-    One worker drives all pages: two browsers at once wait for each other. A page that was slow has another chance or two,
+    One worker drives all pages: two browsers at once wait for each other. A page that was slow has two more chances,
     which the report names. Modules with a server of their own are not spread over the workers either.
     """
     for item in items:
