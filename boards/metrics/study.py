@@ -201,7 +201,8 @@ class Study:
 
         Judged by the days since the workflow's first ticket; one that still runs only where it is the first.
         """
-        created = self.everything.tickets.created
+        tickets = self.everything.tickets
+        created = tickets.created[tickets.visible == 1]
         begun = int(created.min(initial=self.span.now)) // DAY - self.span.first_day
         past = self.completed_by_day[max(0, begun) :]
         if self.span.end < (self.span.last_day + 1) * DAY and len(past) > 1:
