@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
+from urllib.parse import urlencode
 
 from django import template
 from django.conf import settings
 from django.http import QueryDict
 from django.template import Context
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -16,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from boards.web import look, zones
 from boards.web.board import filters
-from boards.web.frame import SECTIONS, Section
+from boards.web.frame import SECTIONS
 from tickets.access import actor_for_user, has_role
 from tickets.models import AgentKind, Role, Workflow
 from tickets.rules import Board, Column, TicketType
@@ -95,15 +97,19 @@ def board_address(workflow: Workflow, query: str, **changes: str) -> str:
 
 
 @register.simple_tag
-def main_sections() -> list[Section]:
-    """The pages in the navigation bar itself."""
-    return [section for section in SECTIONS if section.is_main]
+def navigation(section: str, workflow: Workflow | None, is_staff: bool) -> SafeString:
+    """The main navigation, where ``section`` is the page that is shown."""
+    return _navigation(section, workflow.id if workflow else "", is_staff)
 
 
-@register.simple_tag
-def more_sections() -> list[Section]:
-    """The pages in the menu at the end of the navigation bar."""
-    return [section for section in SECTIONS if not section.is_main]
+@lru_cache(maxsize=512)
+def _navigation(section: str, workflow_id: str, is_staff: bool) -> SafeString:
+    sections = {
+        "main": [one for one in SECTIONS if one.is_main],
+        "more": [one for one in SECTIONS if not one.is_main],
+    }
+    query = "?" + urlencode({"workflow": workflow_id}) if workflow_id else ""
+    return render_to_string("boards/_nav.html", {**sections, "section": section, "query": query, "is_staff": is_staff})
 
 
 @register.simple_tag(takes_context=True)
