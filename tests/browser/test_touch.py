@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.board_page import card, expect_stored, placed, wait_until_live
+from tests.browser.board_page import card, column, expect_stored, placed, wait_until_live
 from tests.browser.conftest import Agent, OpenPage, Site
 
 pytestmark = pytest.mark.browser
 
+TABLET = {"viewport": {"width": 820, "height": 1100}, "has_touch": True, "is_mobile": True}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
@@ -30,6 +31,27 @@ def test_on_a_phone_the_menu_moves_a_card_to_a_column_out_of_sight(open_page: Op
     expect_stored(page, agent, ticket, status="review")
     page.locator('[data-tab="review"]').tap()
     expect(placed(page, "review", ticket)).to_be_in_viewport()
+
+
+def test_a_finger_that_rests_on_a_card_carries_it(open_page: OpenPage, agent: Agent) -> None:
+    ticket = agent.create("Carried by a finger", initial_status="todo")
+    page = wait_until_live(open_page("/tickets?workflow=forge", **TABLET))
+    start, end = card(page, ticket).bounding_box(), column(page, "in_progress").bounding_box()
+    assert start
+    assert end
+    x, y = start["x"] + start["width"] / 2, start["y"] + 14
+    across, down = end["x"] + end["width"] / 2 - x, end["y"] + 120 - y
+    finger = page.context.new_cdp_session(page)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    page.wait_for_timeout(450)  # as long as tells a carry from a swipe
+    for step in range(1, 16):
+        point = {"x": x + across * step / 15, "y": y + down * step / 15}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        page.wait_for_timeout(20)
+    expect(page.locator("body > .is-lifted")).to_be_visible()
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect_stored(page, agent, ticket, status="in_progress")
+    expect(placed(page, "in_progress", ticket)).to_be_visible()
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
