@@ -66,9 +66,13 @@ def test_what_is_typed_before_the_palette_is_there_goes_into_it(open_page: OpenP
     waiting: list[Route] = []
     page.route("**/js/palette.js", lambda route: waiting.append(route))  # noqa: PLW0108 - Playwright marks what it is given
     link(page, iron).focus()
-    page.keyboard.press("Control+k")
+    with page.expect_request("**/js/palette.js"):
+        page.keyboard.press("Control+k")
     page.keyboard.type("send")  # on the board, s and e do something to the ticket
-    assert len(waiting) == 1, "the script is still to come"
+    for _ in range(100):
+        if waiting:
+            break
+        page.wait_for_timeout(50)
     waiting[0].continue_()
     expect(palette(page).get_by_role("combobox")).to_have_value("send")
     expect(card(page, iron).get_by_role("textbox")).to_have_count(0)
