@@ -57,8 +57,8 @@ def searched(page: Page, text: str) -> None:
 
 def active(page: Page) -> Locator:
     """The option that a screen reader is told of."""
-    name = palette(page).get_by_role("combobox").get_attribute("aria-activedescendant")
-    return page.locator(f"#{name}")
+    expect(palette(page).get_by_role("combobox")).to_have_attribute("aria-activedescendant", re.compile("palette-"))
+    return palette(page).locator("[role=option][aria-selected=true]")
 
 
 def test_what_is_typed_before_the_palette_is_there_goes_into_it(open_page: OpenPage, iron: dict[str, Any]) -> None:
