@@ -119,7 +119,7 @@ class Fleet:
         reclaimed = {(lost["ticket_id"], lost["agent_id"]) for lost, late in _reclaims(facts) if late is not None}
         wrong = [] if died else ["nobody died"]
         wrong += [f"{agent_id} still has {ticket_id}" for ticket_id, agent_id in died - reclaimed]
-        # In a small and quick fleet one that was to die may get no further ticket.
+        # In a small and quick fleet one that was to die with its second lease may get none.
         text = f"{len(died)} of {len(dying)} agents that were to die did so with a lease, and others took up each"
         return Check(text, wrong)
 
