@@ -19,9 +19,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.utils import timezone
 
-from tickets import rows
+from tickets import clock, rows
 from tickets.access import Actor, find_and_lock, find_ticket, workflow_for
 from tickets.board_source import board_of
 from tickets.errors import Conflict, Forbidden, LeaseLost
@@ -80,7 +79,7 @@ class Unit:
         self.actor = actor
         self.workflow = workflow
         # Never backwards within a workflow, whatever the clock does: history is ordered by it.
-        self.now: datetime = max(timezone.now(), workflow.updated_at)
+        self.now: datetime = max(clock.now(), workflow.updated_at)
         self._tickets: dict[str, Ticket] = {}
         self._changed: dict[str, set[str]] = {}
         self._created: list[Ticket] = []

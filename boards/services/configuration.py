@@ -40,8 +40,11 @@ def workflow_create_with_board(*, actor: Actor, request: CreateWorkflow) -> Work
     board = read_board(request.board) if request.board is not None else default_board(request.name)
     with write_transaction():
         workflow = workflow_create(actor=actor, request=request)
-        config = BoardConfig.objects.create(id=new_id("board"), workflow=workflow, **board.as_json())
-        _keep_revision(config, actor, changed_at=workflow.created_at)
+        now = workflow.created_at
+        config = BoardConfig.objects.create(
+            id=new_id("board"), workflow=workflow, created_at=now, updated_at=now, **board.as_json()
+        )
+        _keep_revision(config, actor, changed_at=now)
         workflow.board_revision = new_revision()
         workflow.save(update_fields=["board_revision"])
     return WorkflowAnswer(message=f"Workflow {workflow.id} created.", workflow=workflow_detail(workflow))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
+from tickets import clock
 from tickets.access import Actor, system_actor
 from tickets.errors import Conflict, Forbidden
 from tickets.models import Approval, ApprovalDecision, ApprovalStatus, Role, Ticket
@@ -30,7 +29,7 @@ def approvals_expire(ticket_id: str | None = None) -> int:
     """
     due = Ticket.objects.filter(
         approval_status=ApprovalStatus.PENDING,
-        approval_expires_at__lte=timezone.now(),
+        approval_expires_at__lte=clock.now(),
         workflow__is_active=True,
         workflow__ticket_tracking_enabled=True,
     )

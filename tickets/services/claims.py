@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 
+from tickets import clock
 from tickets.access import Actor, workflow_for
 from tickets.board_source import board_of
 from tickets.errors import Conflict, Forbidden, LeaseLost
@@ -48,7 +48,7 @@ def ticket_next(*, actor: Actor, request: NextTicket) -> NextTicketAnswer:
     """
     if not request.claim:
         workflow = workflow_for(actor, request.workflow_id, Role.VIEWER)
-        ticket = _filtered(ready_tickets(workflow, actor.agent_id, timezone.now()), request).first()
+        ticket = _filtered(ready_tickets(workflow, actor.agent_id, clock.now()), request).first()
         return _next_answer(ticket, workflow, actor)
     with open_unit(actor, request.workflow_id) as unit:
         ready = _filtered(ready_tickets(unit.workflow, actor.agent_id, unit.now), request)
@@ -135,7 +135,7 @@ def leases_end_of(unit: Unit, agent_id: str) -> None:
 
 def why_nothing_is_ready(actor: Actor, workflow: Workflow) -> dict[str, int]:
     """Counts of the tickets in queue columns by what keeps the caller from them. One query each."""
-    now = timezone.now()
+    now = clock.now()
     queued = Ticket.objects.filter(
         workflow=workflow, status__in=board_of(workflow).statuses("queue"), is_resolved=False
     )
@@ -270,7 +270,7 @@ def _next_answer(ticket: Ticket | None, workflow: Workflow, actor: Actor) -> Nex
             message=f"Nothing is ready in {workflow.id}.", ticket_id=None, reasons=why_nothing_is_ready(actor, workflow)
         )
     until = ticket.lease_expires_at
-    live = ticket.lease_agent_id == actor.agent_id and until is not None and until > timezone.now()
+    live = ticket.lease_agent_id == actor.agent_id and until is not None and until > clock.now()
     return NextTicketAnswer(
         message=f"{ticket.key}: {ticket.title}",
         ticket_id=ticket.id,
