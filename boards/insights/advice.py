@@ -24,6 +24,12 @@ PATHS = {
 }
 
 
+NO_DECIDER = (
+    "No person who could decide on it is a maintainer here. Decide on it under Approvals, "
+    "or make a person a maintainer under Agents."
+)
+
+
 class Advice:
     """Makes suggestions for one answer: work is handed out so that they do not all name the same agent."""
 
@@ -32,7 +38,10 @@ class Advice:
         self.crew = Crew(facts.load)
 
     def advance(self, ticket: TicketFacts, why: str) -> Suggestion | None:
-        """What gets somebody to work on a ticket that waits for no other; ``why`` is a sentence without names."""
+        """What gets somebody to work on a ticket that waits for no other; ``why`` is a sentence without names.
+
+        None where it waits for a review that nobody may decide on.
+        """
         if ticket.is_pending:
             return self.decide(ticket, why)
         if ticket.by_hand:

@@ -46,7 +46,7 @@ def agent_velocity(facts: Facts, request: GetInsights, advice: Advice) -> Iterat
                 state=agent.state,
                 is_there=facts.is_there(agent_id),
             ),
-            partial(_ask_pace, advice, agent_id, at_work or mine) if slower else _no_suggestion,
+            partial(_ask_pace, advice, agent_id, at_work or mine) if slower else _nothing,
         )
 
 
@@ -56,7 +56,6 @@ def agent_overloaded(facts: Facts, request: GetInsights, advice: Advice) -> Iter
     first = {move.source: move for move in reversed(_levelling(facts))}
     for agent_id in overloaded(facts.load):
         mine = facts.assigned[agent_id]
-        move = first.get(agent_id)
         yield Found(
             "agent_overloaded",
             "medium",
@@ -70,7 +69,7 @@ def agent_overloaded(facts: Facts, request: GetInsights, advice: Advice) -> Iter
                 agents=len(facts.load),
                 could_give_away=len(_movable(facts, agent_id)),
             ),
-            partial(_move, advice, facts, move) if move is not None else _no_suggestion,
+            partial(_relieve, advice, facts, agent_id, first.get(agent_id), average),
         )
 
 
@@ -94,6 +93,7 @@ def agent_idle(facts: Facts, request: GetInsights, advice: Advice) -> Iterator[F
                 completed_7d=week,
             ),
             partial(_employ, advice, facts, agent_id, ready),
+            "Everything that is ready is suggested for other agents already.",
         )
 
 
@@ -159,6 +159,18 @@ def _move(advice: Advice, facts: Facts, move: Move) -> Suggestion | None:
     return advice.assign_to(facts.tickets[move.ticket_id], move.target)
 
 
+def _relieve(advice: Advice, facts: Facts, agent_id: str, move: Move | None, average: float) -> Suggestion | None:
+    """Where all that it has is begun or blocked, hand on what disturbs it least; where all is leased, ask."""
+    if move is not None:
+        return _move(advice, facts, move)
+    mine = sorted(facts.assigned[agent_id], key=lambda t: (t.category == "active", -t.priority_rank, -t.number))
+    for ticket in mine:
+        if ticket.holder(facts.now) is None and not ticket.is_pending:
+            return advice.assign(ticket, avoid=[agent_id])
+    text = f"You have {len(mine)} open tickets, where {average:.1f} is the average. Which can another agent take?"
+    return advice.ask(mine[0], [agent_id], text)
+
+
 def _employ(advice: Advice, facts: Facts, agent_id: str, ready: Iterator[TicketFacts]) -> Suggestion | None:
     """The best ticket that no other suggestion gives away."""
     planned = advice.crew.given_to(agent_id)
@@ -176,5 +188,5 @@ def _ask_pace(advice: Advice, agent_id: str, tickets: list[TicketFacts]) -> Sugg
     return advice.ask(first, [agent_id], "You are slower than you were this week. What holds you up?")
 
 
-def _no_suggestion() -> None:
+def _nothing() -> None:
     return None

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from statistics import median
 
-from boards.insights.advice import Advice
+from boards.insights.advice import NO_DECIDER, Advice
 from boards.insights.facts import Facts, TicketFacts
 from boards.insights.found import Found, Told, count, duration, hours, names, said
 from boards.insights.graph import chains, freed_by, head_of
@@ -35,6 +35,7 @@ def blocker_unattended(facts: Facts, request: GetInsights, advice: Advice) -> It
             [head.assignee] if head.assignee else [],
             partial(_tell_unattended, facts, head, reason, waiting, freed),
             partial(advice.advance, head, f"{count(len(waiting), 'ticket')} cannot go on before it is resolved."),
+            NO_DECIDER,
         )
 
 
@@ -53,6 +54,7 @@ def blocked_chain(facts: Facts, request: GetInsights, advice: Advice) -> Iterato
             _agents_of(chain),
             partial(_tell_chain, facts, chain, length),
             partial(advice.advance, head, f"A chain of {count(length - 1, 'ticket')} waits behind it."),
+            NO_DECIDER,
         )
 
 
@@ -72,6 +74,7 @@ def blocked_too_long(facts: Facts, request: GetInsights, advice: Advice) -> Iter
             _agents_of([ticket, *blockers]),
             partial(_tell_blocked, facts, ticket, blockers, since, request.blocked_hours),
             partial(_unblock, facts, advice, ticket, since),
+            NO_DECIDER,
         )
 
 
@@ -142,6 +145,7 @@ def critical_path(facts: Facts, request: GetInsights, advice: Advice) -> Iterato
                 waiting_since=_waiting_since(facts, chain),
             ),
             partial(_shorten, advice, chain),
+            NO_DECIDER,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
-from boards.insights.advice import Advice
+from boards.insights.advice import NO_DECIDER, Advice
 from boards.insights.facts import Facts, Threshold, TicketFacts
 from boards.insights.found import Found, Told, duration, hours, said
 from boards.insights.schemas import GetInsights, Severity, Suggestion
@@ -46,7 +46,7 @@ def unassigned(facts: Facts, request: GetInsights, advice: Advice) -> Iterator[F
                 [ticket],
                 [],
                 partial(_tell_unassigned, ticket, facts.now - ticket.entered_at),
-                partial(advice.assign, ticket),
+                partial(_give, facts, advice, ticket),
             )
 
 
@@ -80,6 +80,7 @@ def pending_review(facts: Facts, request: GetInsights, advice: Advice) -> Iterat
                 maintainers=facts.people,
             ),
             partial(advice.decide, ticket, f"It expires at {utc_text(expires)}."),
+            NO_DECIDER,
         )
 
 
@@ -167,6 +168,11 @@ def _tell_unassigned(ticket: TicketFacts, waiting: timedelta) -> Told:
         "ready_since": utc_text(ticket.entered_at),
         "hours": hours(waiting),
     }
+
+
+def _give(facts: Facts, advice: Advice, ticket: TicketFacts) -> Suggestion:
+    taken = f"It is {ticket.priority} and ready, and no agent is there to take it."
+    return advice.assign(ticket) or advice.ask(ticket, facts.people, taken)
 
 
 def _stuck_severity(ticket: TicketFacts, much: bool) -> Severity:

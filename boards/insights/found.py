@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +12,8 @@ from boards.insights.schemas import KINDS, MAX_TICKETS, SEVERITIES, Finding, Kin
 
 Told = tuple[str, Mapping[str, Any]]
 Order = tuple[int, int, int, tuple[str, ...]]
-
-
-def _nothing() -> None:
-    return None
+NO_STEP = "This is for information; nothing needs to be done."
+NO_CHANGES = "Tickets cannot be changed here: the workflow is not active, or ticket tracking is off."
 
 
 def said(message: str, **evidence: Any) -> Callable[[], Told]:
@@ -25,14 +23,18 @@ def said(message: str, **evidence: Any) -> Callable[[], Told]:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``tell`` (message, evidence) and ``suggest`` are called for what is shown only."""
+    """``tell`` (message, evidence) and ``suggest`` are called for what is shown only.
+
+    ``otherwise`` says why nothing is suggested, where nothing is.
+    """
 
     kind: Kind
     severity: Severity
     tickets: Sequence[TicketFacts]
     agents: Sequence[str]
     tell: Callable[[], Told]
-    suggest: Callable[[], Suggestion | None] = field(default=_nothing)
+    suggest: Callable[[], Suggestion | None]
+    otherwise: str = NO_STEP
 
     @property
     def order(self) -> Order:
@@ -43,6 +45,8 @@ class Found:
     def finding(self, *, with_suggestion: bool) -> Finding:
         shown = self.tickets[:MAX_TICKETS]
         message, evidence = self.tell()
+        suggestion = self.suggest() if with_suggestion else None
+        missing = self.otherwise if with_suggestion else NO_CHANGES
         return Finding(
             kind=self.kind,
             severity=self.severity,
@@ -51,7 +55,8 @@ class Found:
             agent_ids=list(self.agents),
             message=message,
             evidence=dict(evidence),
-            suggestion=self.suggest() if with_suggestion else None,
+            suggestion=suggestion,
+            no_suggestion=missing if suggestion is None else None,
         )
 
 

@@ -87,7 +87,7 @@ class Finding(BaseModel):
     """Something that needs attention. ``ticket_ids`` and ``keys`` name the same tickets, at most 50.
 
     Nothing in it was written on a ticket but ``blocked_reason`` in the evidence, which otherwise holds figures,
-    ids and times.
+    ids and times. Either ``suggestion`` is there or ``no_suggestion``, which says why there is none.
     """
 
     kind: Kind
@@ -98,6 +98,7 @@ class Finding(BaseModel):
     message: str
     evidence: dict[str, Any]
     suggestion: Suggestion | None
+    no_suggestion: str | None
 
 
 class InsightsFound(Answer):

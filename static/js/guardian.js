@@ -64,10 +64,12 @@ function update(row, next) {
     if (a && b && a.textContent !== b.textContent && !a.contains(document.activeElement)) a.replaceChildren(...b.childNodes);
   }
   if (done.has(row.dataset.finding)) return;
-  const [act, other] = [row.querySelector("[data-carry-out]"), next.querySelector("[data-carry-out]")];
-  if (!act || !other) return;
-  if (act.dataset.call !== other.dataset.call) act.dataset.call = other.dataset.call;
-  if (act.textContent !== other.textContent && act !== document.activeElement) act.textContent = other.textContent;
+  // A button, or words where there is nothing to press.
+  const [act, other] = [row, next].map((one) => one.querySelector("[data-act-place]").firstElementChild);
+  act.hidden = false;
+  if (act.outerHTML === other.outerHTML) return;
+  if (act !== document.activeElement) act.replaceWith(other);
+  else if (act.textContent === other.textContent) act.dataset.call = other.dataset.call;
 }
 
 function settle(row) {

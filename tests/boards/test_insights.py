@@ -67,6 +67,14 @@ def test_every_suggestion_of_an_answer_can_be_carried_out_one_after_the_other(wo
         world.carry_out(finding)
 
 
+def test_where_nothing_is_suggested_the_finding_says_why(world: Watched) -> None:
+    fill(world)
+    found = world.insights(stuck_hours=1, blocked_hours=1, limit=50)["findings"]
+    assert all((finding["suggestion"] is None) == bool(finding["no_suggestion"]) for finding in found)
+    # Only the pace of agents is there to be known.
+    assert {finding["kind"] for finding in found if finding["no_suggestion"]} == {"agent_velocity"}
+
+
 def test_a_suggestion_names_the_version_it_was_made_for(world: Watched) -> None:
     ticket = world.ticket(priority="critical")
     suggestion = world.finding("unassigned")["suggestion"]
@@ -148,7 +156,9 @@ def test_other_workflows_do_not_leak_in(world: Watched) -> None:
 def test_where_nothing_can_be_changed_nothing_is_suggested(world: Watched, fields: dict[str, bool]) -> None:
     world.ticket(priority="critical")
     Workflow.objects.filter(pk=world.workflow.pk).update(**fields)
-    assert world.finding("unassigned")["suggestion"] is None
+    finding = world.finding("unassigned")
+    assert finding["suggestion"] is None
+    assert finding["no_suggestion"].startswith("Tickets cannot be changed here")
 
 
 def test_text_of_tickets_is_in_no_message_and_no_suggestion(world: Watched) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.boards.insights_world import Watched
@@ -74,6 +76,36 @@ def test_reassignments_tell_their_effect_and_even_the_load_out(world: Watched) -
     assert world.findings("reassignment") == world.findings("agent_overloaded") == []
 
 
+def test_an_overloaded_agent_that_has_begun_everything_hands_on_what_nobody_holds(world: Watched) -> None:
+    begun: dict[str, Any] = {"assigned_agent_id": world.agent.id, "initial_status": "doing"}
+    held, *loose = [world.ticket(**begun, priority=priority) for priority in ("low", "high", "medium")]
+    world.do(TICKET_CLAIM, held, lease_seconds=3600)
+    finding = world.finding("agent_overloaded")
+    # Not what is held, and of the rest what is least urgent.
+    assert finding["keys"] == [held.key, *(ticket.key for ticket in loose)]
+    taker = min(world.other.id, "boss")
+    assert finding["suggestion"]["arguments"] == {"ticket_id": loose[1].id, "assigned_agent_id": taker}
+    assert world.findings("reassignment") == []
+    # What is blocked in a queue comes before what is begun.
+    blocked = world.ticket(assigned_agent_id=world.agent.id, priority="critical", is_blocked=True)
+    finding = world.finding("agent_overloaded")
+    assert finding["suggestion"]["arguments"]["ticket_id"] == blocked.id
+    world.carry_out(finding)
+    world.carry_out(world.finding("agent_overloaded"))
+    assert world.findings("agent_overloaded") == []
+
+
+def test_an_overloaded_agent_that_holds_everything_is_asked(world: Watched) -> None:
+    for _ in range(3):
+        world.do(TICKET_CLAIM, world.ticket(assigned_agent_id=world.agent.id), lease_seconds=3600)
+    finding = world.finding("agent_overloaded")
+    assert finding["suggestion"]["operation"] == "comment_add"
+    world.carry_out(finding)
+    comment = TicketComment.objects.get()
+    assert comment.comment_text.startswith(f"@{world.agent.id} ")
+    assert "You have 3 open tickets, where 1.0 is the average." in comment.comment_text
+
+
 @pytest.mark.parametrize("how", ["terminated", "no member", "unseen"])
 def test_tickets_of_an_agent_that_is_gone_are_given_to_others(world: Watched, how: str) -> None:
     gone = make_agent(world.workflow, agent_id="gone")
@@ -109,6 +141,15 @@ def test_idle_agents_get_what_is_ready(world: Watched) -> None:
         assert finding["suggestion"]["arguments"]["assigned_agent_id"] == finding["agent_ids"][0]
         world.carry_out(finding)
     assert world.findings("agent_idle") == []
+
+
+def test_what_is_suggested_for_one_idle_agent_is_suggested_for_no_other(world: Watched) -> None:
+    world.ticket()
+    found = world.findings("agent_idle")
+    assert [bool(finding["suggestion"]) for finding in found] == [True, False, False]
+    assert {finding["no_suggestion"] for finding in found[1:]} == {
+        "Everything that is ready is suggested for other agents already."
+    }
 
 
 def test_viewers_humans_and_the_gone_get_no_work(world: Watched) -> None:

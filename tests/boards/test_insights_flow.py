@@ -9,7 +9,7 @@ import pytest
 from tests.answers import refused
 from tests.boards.insights_world import Watched
 from tests.factories import api_client
-from tickets.models import TicketComment
+from tickets.models import Membership, TicketComment
 from tickets.operations import (
     COMMENT_ADD,
     TASK_CREATE,
@@ -169,6 +169,16 @@ def test_urgent_ready_tickets_that_nobody_has(world: Watched) -> None:
     assert world.findings("unassigned") == []
 
 
+def test_where_no_agent_can_take_an_urgent_ticket_people_are_asked(world: Watched) -> None:
+    person = world.person_id()
+    ticket = world.ticket(priority="critical")
+    Membership.objects.exclude(agent_id=person).update(role="viewer")
+    finding = world.finding("unassigned")
+    assert finding["suggestion"]["operation"] == "comment_add"
+    assert finding["suggestion"]["arguments"]["mentions"] == [person]
+    assert ticket.id == finding["suggestion"]["arguments"]["ticket_id"]
+
+
 def test_reviews_about_to_expire_remind_those_who_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Watched(monkeypatch, ticket_human_review=True, approval_timeout_seconds=7200)
     person = world.person_id()
@@ -188,7 +198,9 @@ def test_reviews_about_to_expire_remind_those_who_decide(monkeypatch: pytest.Mon
 def test_where_nobody_can_decide_nothing_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Watched(monkeypatch, ticket_human_review=True, approval_timeout_seconds=60)
     world.ticket()
-    assert world.finding("pending_review")["suggestion"] is None
+    finding = world.finding("pending_review")
+    assert finding["suggestion"] is None
+    assert "make a person a maintainer under Agents" in finding["no_suggestion"]
 
 
 def test_a_silent_holder_loses_its_lease(world: Watched) -> None:
