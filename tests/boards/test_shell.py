@@ -128,6 +128,15 @@ def test_pages_of_errors_escape_what_was_asked_for(address: str, status: int) ->
     assert 'href="/tickets"' in page
 
 
+@pytest.mark.django_db
+def test_the_page_of_a_refused_address_says_what_it_takes(client: Client) -> None:
+    client.force_login(make_person(make_workflow("anvil")))
+    page = client.get("/attention?group=rust", headers=PAGE).content.decode()
+    assert '<p class="code">400</p>' in page
+    assert "group" in page
+    assert "ownerless" in page
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_pages_of_errors_need_no_database_and_keep_the_theme(
     rf: RequestFactory, theme: str, monkeypatch: pytest.MonkeyPatch

@@ -7,9 +7,9 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseServerError
 from django.template.loader import render_to_string
 from django.views import defaults
 from pydantic import BaseModel, ValidationError
@@ -119,7 +119,9 @@ def unknown_address(request: HttpRequest, rest: str = "") -> HttpResponse:
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     if answers_json(request):
         return error_response(Invalid("The request cannot be read."))
-    return defaults.bad_request(request, exception)
+    # A page says in this why it was refused; what Django suspects by itself (a foreign host) is not repeated.
+    reason = str(exception) if isinstance(exception, BadRequest) else ""
+    return HttpResponseBadRequest(render_to_string("400.html", {"request": request, "reason": reason}))
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
