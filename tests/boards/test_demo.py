@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.db.models import Count
+from django.utils import timezone
 
 from boards.demo import checkout
+from boards.demo.calendar import Calendar
 from boards.demo.content import CommitRule, read_boards
 from boards.demo.layout import Demo, demo_lay_out
+from boards.models import BoardRevision
 from gitlinks.git import RepositoryUnreadable
 from gitlinks.models import TicketCommit
 from gitlinks.repository import lies_within, read_commits
 from tickets.access import authenticate_token
-from tickets.models import Agent, Event, StatusPeriod, Ticket, TicketComment, Workflow
+from tickets.models import (
+    Agent,
+    Claim,
+    Event,
+    Membership,
+    StatusPeriod,
+    Ticket,
+    TicketComment,
+    TicketHistory,
+    Workflow,
+)
 from tickets.schemas.tickets import CreateTicket, NextTicket
 from tickets.selectors.replay import present, replay
 from tickets.services.blocking import live_blocker_ids
@@ -87,6 +103,50 @@ def test_it_shows_every_state_that_a_board_can_show(demo: Demo) -> None:
     states = set(Ticket.objects.values_list("approval_status", flat=True))
     assert states == {"none", "approved", "rejected", "pending_review"}
     assert StatusPeriod.objects.filter(ticket__workflow_id=MAIN, category="active", left_at__isnull=False).exists()
+
+
+def test_it_has_a_past_of_four_weeks_that_ends_now(demo: Demo) -> None:
+    now = timezone.now()
+    for workflow in Workflow.objects.all():
+        written = list(TicketHistory.objects.filter(workflow=workflow).order_by("id"))
+        times = [row.changed_at for row in written]
+        assert times == sorted(times)
+        assert times[-1] <= now
+        assert workflow.created_at <= times[0] - timedelta(minutes=5)
+        assert all(time.weekday() < 5 for time in times if time < now - timedelta(hours=4))
+        revision = BoardRevision.objects.get(workflow=workflow)
+        assert revision.changed_at == workflow.created_at
+    written = list(TicketHistory.objects.filter(workflow_id=MAIN).order_by("id"))
+    assert timedelta(days=25) < now - written[0].changed_at < timedelta(days=31)
+    assert now - written[-1].changed_at < timedelta(minutes=2)
+    assert len({row.changed_at.date() for row in written}) > 18
+    assert {"reopened", "blocked", "unblocked", "claimed", "released"} <= {row.change_type for row in written}
+    assert Claim.objects.filter(end_reason="expired").exists(), "a lease was lost"
+    assert not Ticket.objects.filter(lease_expires_at__lte=now).exists(), "what is held now is held"
+    assert set(Membership.objects.exclude(agent_id="system").values_list("created_at", flat=True)) <= set(
+        Workflow.objects.values_list("created_at", flat=True)
+    )
+    out = io.StringIO()
+    call_command("check_integrity", stdout=out)
+    assert out.getvalue().strip() == "clean"
+
+
+@pytest.mark.parametrize("now", ["2026-11-23T00:00:30", "2026-11-22T12:00:00", "2026-03-01T06:30:00"])
+def test_a_story_keeps_its_order_whenever_it_is_told(now: str) -> None:
+    """A Monday just begun, a Sunday, a month's first day: what a ticket's content tells comes in that order."""
+    calendar = Calendar(datetime.fromisoformat(f"{now}+00:00"))
+    assert calendar.moment("1d 23:00").weekday() < 5
+    for board in read_boards():
+        for ticket in board.tickets:
+            moves = [
+                calendar.moment(text) for text in (board.begun, ticket.created, *(move.at for move in ticket.moves))
+            ]
+            assert moves == sorted(moves), ticket.name
+            for comment in ticket.comments:
+                said = [
+                    calendar.moment(text) for text in (ticket.created, comment.at, *(one.at for one in comment.replies))
+                ]
+                assert said == sorted(said), ticket.name
 
 
 def test_mentions_name_tickets_and_agents_that_exist(demo: Demo) -> None:

@@ -15,7 +15,7 @@ from tests.browser.test_journeys import FLOW, Demo, stopped_site, titled  # noqa
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-STUCK = "Change a board's columns while tickets stand in them"
+STUCK = "Let an event say what caused it"
 URGENT = "Tell operators how the server does: `/metrics`"
 ASKED = "Sessions of people last two weeks"
 MOST_WRITES = 200
