@@ -1,7 +1,8 @@
 """What a person notices of the board: ``python -m tests.bench.board``, in Chromium against the real server.
 
-Prints the longest task while 5,000 events a minute come in, the delay of a moved card in another browser, and the
-time from a click on a card to its ticket.
+Prints the longest task while 5,000 events a minute come in, the delay of a moved card in another browser, the time
+from a click on a card to its ticket, and that from following a link to the dependency graph until its 500 tickets
+are painted.
 """
 
 from __future__ import annotations
@@ -48,6 +49,16 @@ OPENING = """() => { window.opening = new Promise(resolve => {
 }); }"""
 
 
+NODES = 500  # as many as the graph ever shows
+# When the frame after the last change of the drawing was painted: milliseconds since the navigation began.
+PAINTING = """(() => {
+    const painted = () => requestAnimationFrame(() => setTimeout(() => { window.painted = performance.now(); }));
+    new MutationObserver(changes => changes.some(({ target }) => target.closest?.(".graph-body")) && painted())
+        .observe(document, { childList: true, subtree: true, attributes: true });
+})()"""
+ALL_DRAWN = f"() => document.querySelectorAll('.node').length === {NODES} && performance.now() - window.painted > 1000"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.board", description=__doc__)
     parser.add_argument("--tickets", type=int, default=10_000)
@@ -73,6 +84,11 @@ def main() -> int:
                     "opening a ticket, ms": openings(page, arguments.repeats),
                     "a moved card in another browser, ms": moves(page, http, arguments.repeats),
                 }
+                graph = context.new_page()
+                graph.add_init_script(PAINTING)
+                measured[f"drawing {NODES} tickets, ms"] = drawings(graph, fixture.workflow_id, arguments.repeats)
+                graph.close()
+                page.bring_to_front()
                 page.evaluate(LONG_TASKS)
                 tickets = [ticket for column in ("todo", "in_progress", "review") for ticket in cards_of(page, column)]
                 events = keep_busy(http, tickets, per_second=5000 / 60, seconds=arguments.seconds)
@@ -118,6 +134,16 @@ def openings(page: Page, repeats: int) -> list[float]:
         found.append(page.evaluate("window.opening"))
         page.keyboard.press("Escape")
         page.locator("dialog.sheet[open]").wait_for(state="detached")
+    return found
+
+
+def drawings(page: Page, workflow_id: str, repeats: int) -> list[float]:
+    """Milliseconds from the navigation to the dependency graph until as much as is ever drawn is painted."""
+    found = []
+    for _ in range(repeats):
+        page.goto(f"/graph?workflow={workflow_id}")
+        page.wait_for_function(ALL_DRAWN)
+        found.append(page.evaluate("window.painted"))
     return found
 
 
