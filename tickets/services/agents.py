@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from tickets import clock
 from tickets.access import Actor
 from tickets.errors import Conflict, Forbidden, Invalid, NotFound
 from tickets.ids import new_id
@@ -38,7 +39,11 @@ def agent_create(*, actor: Actor, request: CreateAgent) -> AgentAnswer:
         if Agent.objects.filter(pk=agent_id).exists():
             raise Conflict(f"An agent {agent_id!r} exists already. Add it to a workflow as a member.")
         agent = Agent.objects.create(
-            id=agent_id, name=request.name or agent_id, kind=request.kind, email=request.email or ""
+            id=agent_id,
+            name=request.name or agent_id,
+            kind=request.kind,
+            email=request.email or "",
+            created_at=clock.now(),
         )
         if request.workflow_id:
             membership_set(

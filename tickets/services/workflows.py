@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from tickets import clock
 from tickets.access import Actor, workflow_for
 from tickets.errors import Conflict, Forbidden, Invalid, NotFound
 from tickets.ids import new_id, prefix_candidates
@@ -39,6 +40,7 @@ def workflow_create(*, actor: Actor, request: CreateWorkflow) -> Workflow:
         prefix = request.key_prefix or _free_prefix(workflow_id, request.name)
         if Workflow.objects.filter(key_prefix=prefix).exists():
             raise Conflict(f"The key prefix {prefix} is taken.", field="key_prefix")
+        now = clock.now()
         workflow = Workflow.objects.create(
             id=workflow_id,
             name=request.name,
@@ -46,8 +48,10 @@ def workflow_create(*, actor: Actor, request: CreateWorkflow) -> Workflow:
             ticket_tracking_enabled=settings.TRACKING_BY_DEFAULT if tracking is None else tracking,
             repositories=repositories,
             phases=request.phases,
+            created_at=now,
+            updated_at=now,
         )
-        Membership.objects.create(agent_id=actor.agent_id, workflow=workflow, role=Role.MAINTAINER)
+        Membership.objects.create(agent_id=actor.agent_id, workflow=workflow, role=Role.MAINTAINER, created_at=now)
     return workflow
 
 
@@ -88,7 +92,10 @@ def membership_set(*, actor: Actor, request: SetMembership) -> MembershipAnswer:
                 current.delete()
         else:
             Membership.objects.update_or_create(
-                workflow=workflow, agent_id=request.member_agent_id, defaults={"role": request.role}
+                workflow=workflow,
+                agent_id=request.member_agent_id,
+                defaults={"role": request.role},
+                create_defaults={"role": request.role, "created_at": clock.now()},
             )
     what = f"is {request.role} of" if request.role else "is no member of"
     return MembershipAnswer(
