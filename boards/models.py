@@ -59,6 +59,7 @@ class BoardRevision(models.Model):
     class Meta:
         db_table = "board_revisions"
         constraints = (models.UniqueConstraint(fields=("workflow", "version"), name="board_revisions_version_once"),)
+        indexes = (models.Index(fields=("workflow", "changed_at"), name="board_revisions_in_time"),)
 
     def __str__(self) -> str:
         return f"{self.workflow_id} {self.version}"

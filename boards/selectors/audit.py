@@ -1,4 +1,4 @@
-"""A workflow's whole history, newest first: what happened to its tickets, and the changes of its board.
+"""A workflow's whole history, newest first: what happened to its tickets, its board, its members and settings.
 
 Read by keyset, so that the thousandth page costs what the first does: each query begins at its place in an index.
 """
@@ -12,17 +12,17 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from django.db.models import Model, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.db.models.functions import Left
 
 from boards.models import BoardRevision
 from tickets.errors import Invalid
-from tickets.models import Ticket, TicketHistory, Workflow
+from tickets.models import Ticket, TicketHistory, Workflow, WorkflowHistory
 from tickets.schemas.base import utc_text
 from tickets.schemas.lists import read_moment
 
-# What the filter calls a kind of change → the change types that it means.
-KINDS: dict[str, tuple[str, ...]] = {
+# What the filter calls a kind of change → the change types that it means: of tickets, of what surrounds them, of both.
+TICKET_KINDS: dict[str, tuple[str, ...]] = {
     "created": ("created",),
     "moved": ("status_changed",),
     "resolved": ("resolved", "reopened"),
@@ -33,14 +33,24 @@ KINDS: dict[str, tuple[str, ...]] = {
     "comments": ("commented", "comment_edited", "comment_deleted"),
     "commits": ("commit_linked",),
     "approvals": ("approved", "rejected", "expired"),
-    "board": (),
+}
+WORKFLOW_KINDS: dict[str, tuple[str, ...]] = {
+    "members": ("member_added", "member_changed", "member_removed"),
+    "tokens": ("token_issued", "token_revoked"),
+    "settings": ("settings_changed",),
 }
 BOARD = "board"
+KINDS: dict[str, tuple[str, ...]] = {**TICKET_KINDS, BOARD: (), **WORKFLOW_KINDS}
 # Of long texts no more is read: sentences need less, a comparison reads its row anew. Lists of ids fit.
 EXCERPT = 8000
 MAX_ID = 2**63 - 1
-Row = TicketHistory | BoardRevision
-ModelT = TypeVar("ModelT", bound=Model)
+Row = BoardRevision | WorkflowHistory | TicketHistory
+# What a position calls each of them, in the order in which they stand where times are equal: a change of the board
+# comes before the moves that it brought with it.
+LETTERS: dict[type[Row], str] = {BoardRevision: "b", WorkflowHistory: "w", TicketHistory: "h"}
+SOURCES = "".join(LETTERS.values())
+RowT = TypeVar("RowT", BoardRevision, WorkflowHistory, TicketHistory)
+ValuesT = TypeVar("ValuesT", WorkflowHistory, TicketHistory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +65,42 @@ class Wanted:
 
     @property
     def with_tickets(self) -> bool:
-        return self.kind != BOARD
+        return self.kind is None or self.kind in TICKET_KINDS
+
+    @property
+    def with_workflow(self) -> bool:
+        return self.ticket_id is None and (self.kind is None or self.kind in WORKFLOW_KINDS)
 
     @property
     def with_board(self) -> bool:
-        return self.kind in (None, BOARD) and self.ticket_id is None
+        return self.ticket_id is None and self.kind in (None, BOARD)
 
 
 class Position(NamedTuple):
-    """Where a change stands in the order of time; written as ``time~h12`` or ``time~b3``.
-
-    Where times are equal, a change of the board comes before the moves that it brought with it.
-    """
+    """Where a change stands in the order of time; written as ``time~h12``, with the letter of its source."""
 
     at: datetime
-    is_ticket: bool
+    source: int
     id: int
 
     @classmethod
     def of(cls, row: Row) -> Position:
-        return cls(row.changed_at, isinstance(row, TicketHistory), row.pk)
+        return cls(row.changed_at, SOURCES.index(LETTERS[type(row)]), row.pk)
 
     @classmethod
     def parse(cls, text: str, field: str) -> Position:
         """Raises Invalid."""
         at, _, row = text.partition("~")
-        number = row[1:]
+        letter, number = row[:1], row[1:]
         try:
-            if row[:1] in ("h", "b") and number.isascii() and number.isdigit() and int(number[:20]) <= MAX_ID:
-                return cls(read_moment(at), row[0] == "h", int(number[:20]))
+            if letter and letter in SOURCES and number.isascii() and number.isdigit() and int(number[:20]) <= MAX_ID:
+                return cls(read_moment(at), SOURCES.index(letter), int(number[:20]))
         except ValueError:
             pass
         raise Invalid("The cursor cannot be read. Take it from the page before.", field=field)
 
     def __str__(self) -> str:
-        return f"{utc_text(self.at)}~{'h' if self.is_ticket else 'b'}{self.id}"
+        return f"{utc_text(self.at)}~{SOURCES[self.source]}{self.id}"
 
 
 def changes(
@@ -103,37 +114,47 @@ def changes(
 ) -> list[Row]:
     """The newest changes between two positions, newest first, with agents and tickets; ``limit`` of them at most.
 
-    Up to four queries, for the board and each change type of the kind, and three for whom each of them names.
-    Values are cut unless ``whole``.
+    A query for the board, one for the workflow, one for each change type of the kind; up to three more for whom each
+    of these names. Values are cut unless ``whole``.
     """
+
+    def asked(rows: QuerySet[RowT]) -> QuerySet[RowT]:
+        return _asked(rows.filter(_between(before, after, rows.model), workflow=workflow), wanted)
+
     sources: list[list[Row]] = []
     if wanted.with_board:
-        revisions = BoardRevision.objects.filter(_between(before, after, is_ticket=False), workflow=workflow)
-        sources.append(list(_asked(revisions, wanted).prefetch_related("agent", "via_agent")[:limit]))
+        revisions = asked(BoardRevision.objects.all())
+        sources.append(list(revisions.prefetch_related("agent", "via_agent")[:limit]))
+    if wanted.with_workflow:
+        around = asked(WorkflowHistory.objects.all()).prefetch_related("agent", "via_agent", "subject_agent")
+        if wanted.kind is not None:
+            around = around.filter(change_type__in=WORKFLOW_KINDS[wanted.kind])
+        sources.append(list((around if whole else _cut(around))[:limit]))
     if wanted.with_tickets:
-        rows = TicketHistory.objects.filter(_between(before, after, is_ticket=True), workflow=workflow)
         # New keys of a column, in the old order: nothing that anybody did.
-        rows = _asked(rows, wanted).exclude(metadata__has_key="respread")
+        rows = asked(TicketHistory.objects.all()).exclude(metadata__has_key="respread")
         # Not joined: a planner that begins with a handful of agents would sort all that they ever did.
         tickets = Prefetch("ticket", Ticket.objects.only("key", "title", "source"))
         rows = rows.prefetch_related("agent", "via_agent", tickets)
-        if not whole:
-            rows = rows.defer("old_value", "new_value").annotate(
-                old=Left("old_value", EXCERPT), new=Left("new_value", EXCERPT)
-            )
-        sources += [list(part[:limit]) for part in _by_type(rows, wanted)]
+        sources += [list(part[:limit]) for part in _by_type(rows if whole else _cut(rows), wanted)]
     merged = heapq.merge(*sources, key=Position.of, reverse=True)
     found = list(islice(merged, limit))
     if not whole:
         for row in found:
-            if isinstance(row, TicketHistory):
-                row.old_value, row.new_value = row.old, row.new  # type: ignore[attr-defined]  # annotated above
+            if not isinstance(row, BoardRevision):
+                row.old_value, row.new_value = row.old, row.new  # type: ignore[union-attr]  # annotated
     return found
+
+
+def _cut(rows: QuerySet[ValuesT]) -> QuerySet[ValuesT]:
+    """With the beginnings of the values alone."""
+    beginnings = {"old": Left("old_value", EXCERPT), "new": Left("new_value", EXCERPT)}
+    return rows.defer("old_value", "new_value").annotate(**beginnings)
 
 
 def _by_type(rows: QuerySet[TicketHistory], wanted: Wanted) -> Iterator[QuerySet[TicketHistory]]:
     """Queries that each run along an index: of several types in the whole workflow none holds the union in order."""
-    types = KINDS[wanted.kind] if wanted.kind is not None else ()
+    types = TICKET_KINDS[wanted.kind] if wanted.kind is not None else ()
     if wanted.ticket_id is not None:
         rows = rows.filter(ticket_id=wanted.ticket_id)
     if types and (wanted.ticket_id is not None or wanted.agent_id is not None):
@@ -144,7 +165,7 @@ def _by_type(rows: QuerySet[TicketHistory], wanted: Wanted) -> Iterator[QuerySet
         yield rows
 
 
-def _asked(rows: QuerySet[ModelT], wanted: Wanted) -> QuerySet[ModelT]:
+def _asked(rows: QuerySet[RowT], wanted: Wanted) -> QuerySet[RowT]:
     if wanted.agent_id is not None:
         rows = rows.filter(agent_id=wanted.agent_id)
     if wanted.since is not None:
@@ -154,13 +175,16 @@ def _asked(rows: QuerySet[ModelT], wanted: Wanted) -> QuerySet[ModelT]:
     return rows.order_by("-changed_at", "-id")
 
 
-def _between(before: Position | None, after: Position | None, *, is_ticket: bool) -> Q:
+def _between(before: Position | None, after: Position | None, source: type[Row]) -> Q:
     """What of one source lies between two positions. The first condition of each is where an index can start."""
+    place = SOURCES.index(LETTERS[source])
     found = Q()
     if before is not None:
-        same = Q(id__lt=before.id) if before.is_ticket == is_ticket else Q(pk__isnull=is_ticket)
-        found &= Q(changed_at__lte=before.at) & (Q(changed_at__lt=before.at) | same)
+        found &= Q(changed_at__lte=before.at) if place <= before.source else Q(changed_at__lt=before.at)
+        if place == before.source:
+            found &= Q(changed_at__lt=before.at) | Q(id__lt=before.id)
     if after is not None:
-        same = Q(id__gt=after.id) if after.is_ticket == is_ticket else Q(pk__isnull=not is_ticket)
-        found &= Q(changed_at__gte=after.at) & (Q(changed_at__gt=after.at) | same)
+        found &= Q(changed_at__gte=after.at) if place >= after.source else Q(changed_at__gt=after.at)
+        if place == after.source:
+            found &= Q(changed_at__gt=after.at) | Q(id__gt=after.id)
     return found

@@ -22,7 +22,7 @@ from tests.factories import make_agent, make_person, make_ticket
 from tests.tickets.world import World
 from tickets import operations as op
 from tickets.access import system_actor
-from tickets.models import Ticket, TicketHistory
+from tickets.models import Agent, Ticket, TicketHistory, WorkflowHistory
 from tickets.operations import execute
 from tickets.services import ranks
 
@@ -77,7 +77,7 @@ def sentences(page: str) -> list[str]:
 
 
 def ids(page: str) -> list[str]:
-    return re.findall(r'<li class="audit-row" id="([hb]\d+)"', page)
+    return re.findall(r'<li class="audit-row" id="([hbw]\d+)"', page)
 
 
 def address(world: World, **query: Any) -> str:
@@ -153,6 +153,36 @@ def test_a_change_of_the_board_says_what_it_was(world: World, browser: Client) -
     assert f"/tickets/{ticket.key}" in page
 
 
+def test_changes_of_members_tokens_and_settings_are_told(world: World, browser: Client) -> None:
+    maintainer, agent, hostile = world.person(), make_agent(world.workflow), f"Renamed {HOSTILE}"
+    about = {"workflow_id": world.workflow.id, "member_agent_id": agent.id}
+    world.do(op.MEMBERSHIP_SET, by=maintainer, role="viewer", **about)
+    facts = {"for_agent_id": agent.id, "expires_at": "2099-05-06T07:08:09Z", "is_gateway": True}
+    token = world.do(op.TOKEN_ISSUE, by=system_actor(), label="its label", **facts)
+    world.do(op.TOKEN_REVOKE, by=maintainer, token_id=token.detail.token_id)
+    world.do(op.MEMBERSHIP_SET, by=maintainer, role=None, **about)
+    for updates in ({"name": hostile}, {"is_active": False}, {"phases": [{"id": 1}]}):
+        world.do(op.WORKFLOW_UPDATE, by=maintainer, workflow_id=world.workflow.id, updates=updates)
+    page = html(browser, address(world))
+    who = Agent.objects.get(pk=maintainer.agent_id).name
+    assert sentences(page)[:7] == [
+        f"{who} changed the phases",
+        f"{who} deactivated the workflow",
+        f"{who} renamed the workflow from {world.workflow.name} to {hostile}",
+        f"{who} removed {agent.id} who was viewer",
+        f"{who} revoked a token of {agent.id} as gateway, until 2099-05-06",
+        f"System issued a token for {agent.id} as gateway, until 2099-05-06",
+        f"{who} changed the role of {agent.id} from member to viewer",
+    ]
+    for secret in (token.token, token.detail.hint, "its label", "<img src=x"):
+        assert secret not in page
+    assert f'href="/agents?workflow={world.workflow.id}&amp;q={agent.id}"' in page
+    for kind, clause in (("members", "added"), ("tokens", "token"), ("settings", "the workflow")):
+        told = sentences(html(browser, address(world, kind=kind)))
+        assert told
+        assert all(clause in said or "role" in said or "removed" in said or "phases" in said for said in told)
+
+
 def test_imports_expired_leases_and_gateways_are_told_as_such(world: World, browser: Client) -> None:
     from tickets.imports.running import Import, tickets_import
 
@@ -195,23 +225,24 @@ def test_long_texts_are_compared_in_their_place_without_script(world: World, bro
 # ── what the filters leave ──
 
 
+SOURCES: dict[Any, str] = {BoardRevision: "b", WorkflowHistory: "w", TicketHistory: "h"}
+
+
 def brute_force(world: World, wanted: Wanted) -> list[str]:
     """The ids of the changes that are asked for, newest first, by looking at each."""
-    rows: list[Any] = [*TicketHistory.objects.filter(workflow=world.workflow)]
-    rows += BoardRevision.objects.filter(workflow=world.workflow)
     found = []
-    for row in rows:
-        is_ticket = isinstance(row, TicketHistory)
-        if wanted.kind is not None and (row.change_type if is_ticket else None) not in (KINDS[wanted.kind] or (None,)):
-            continue
-        if wanted.agent_id is not None and row.agent_id != wanted.agent_id:
-            continue
-        if wanted.ticket_id is not None and (not is_ticket or row.ticket_id != wanted.ticket_id):
-            continue
-        if not (wanted.since or row.changed_at) <= row.changed_at < (wanted.until or row.changed_at + timedelta(1)):
-            continue
-        found.append((row.changed_at, is_ticket, row.pk))
-    return [f"{'h' if is_ticket else 'b'}{pk}" for _, is_ticket, pk in sorted(found, reverse=True)]
+    for place, (model, letter) in enumerate(SOURCES.items()):
+        for row in model._default_manager.filter(workflow=world.workflow):
+            if wanted.kind is not None and getattr(row, "change_type", None) not in (KINDS[wanted.kind] or (None,)):
+                continue
+            if wanted.agent_id is not None and row.agent_id != wanted.agent_id:
+                continue
+            if wanted.ticket_id is not None and getattr(row, "ticket_id", None) != wanted.ticket_id:
+                continue
+            if not (wanted.since or row.changed_at) <= row.changed_at < (wanted.until or row.changed_at + timedelta(1)):
+                continue
+            found.append((row.changed_at, place, row.pk, letter))
+    return [f"{letter}{pk}" for _, _, pk, letter in sorted(found, reverse=True)]
 
 
 def test_filters_and_pages_leave_what_a_look_at_each_change_leaves(world: World) -> None:
@@ -228,7 +259,7 @@ def test_filters_and_pages_leave_what_a_look_at_each_change_leaves(world: World)
         last: Position | None = None
         while True:
             page = changes(world.workflow, wanted, before=last, limit=3)
-            walked += [f"{'h' if isinstance(row, TicketHistory) else 'b'}{row.pk}" for row in page]
+            walked += [f"{SOURCES[type(row)]}{row.pk}" for row in page]
             if len(page) < 3:
                 break
             last = Position.of(page[-1])
@@ -322,4 +353,6 @@ def test_what_is_new_is_counted_by_the_filters(world: World, browser: Client) ->
     assert browser.get("/audit/new", {**query, "until": "2020-01-01"}).json()["count"] == 0
     assert browser.get("/audit/new", {**query, "kind": "sideways"}).status_code == 400
     # A page that was empty asks for all there is.
-    assert browser.get("/audit/new", {"workflow": world.workflow.id}).json()["count"] == 4
+    assert browser.get("/audit/new", {"workflow": world.workflow.id}).json()["count"] == len(
+        ids(html(browser, address(world)))
+    )

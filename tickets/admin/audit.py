@@ -19,8 +19,9 @@ from tickets.models import (
     StatusPeriod,
     Task,
     TicketHistory,
+    WorkflowHistory,
 )
-from tickets.models.history import CHANGE_TYPES, EVENT_TYPES
+from tickets.models.history import CHANGE_TYPES, EVENT_TYPES, WORKFLOW_CHANGE_TYPES
 
 
 class ChangeTypeFilter(admin.SimpleListFilter):
@@ -33,6 +34,10 @@ class ChangeTypeFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class WorkflowChangeTypeFilter(ChangeTypeFilter):
+    names = WORKFLOW_CHANGE_TYPES
 
 
 class EventTypeFilter(ChangeTypeFilter):
@@ -49,6 +54,16 @@ class TicketHistoryAdmin(ReadOnlyAdmin):
     page_related = ("workflow",)
     list_defer = ("old_value", "new_value")
     search_fields = ("=ticket__key", "=agent__id")
+    ordering = ("-id",)
+
+
+@admin.register(WorkflowHistory)
+class WorkflowHistoryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "changed_at", "workflow", "agent", "via_agent", "change_type", "subject_agent", "field_name")
+    list_filter = (WorkflowFilter, WorkflowChangeTypeFilter)
+    list_related = ("workflow", "agent", "via_agent", "subject_agent")
+    list_defer = ("old_value", "new_value")
+    search_fields = ("=agent__id", "=subject_agent__id")
     ordering = ("-id",)
 
 

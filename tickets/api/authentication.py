@@ -18,9 +18,9 @@ from tickets.api.limits import check_rate
 from tickets.api.payload import claimed_agent, read_body, read_query
 from tickets.errors import DomainError, Forbidden, IdentityMismatch, Unauthenticated
 from tickets.ids import ID_PATTERN
-from tickets.models import Agent, AgentKind, Membership, Role, Workflow
+from tickets.models import Agent, AgentKind, Workflow
 from tickets.models.agents import SYSTEM_AGENT_ID
-from tickets.unit import write_transaction
+from tickets.services.agents import agent_join
 
 CHALLENGE = 'Bearer realm="Hephaestus Tickets"'
 TOKENS_IN_QUERY = ("token", "access_token", "api_key", "authorization")
@@ -169,10 +169,7 @@ def _new_agent(agent_id: str, data: dict[str, Any]) -> Agent:
         )
     if not re.match(ID_PATTERN, agent_id):
         raise Forbidden(f"{agent_id!r} is no id for an agent.", field="X-Agent-ID")
-    with write_transaction():
-        agent, _ = Agent.objects.get_or_create(id=agent_id, defaults={"name": agent_id, "kind": AgentKind.AI})
-        Membership.objects.get_or_create(agent=agent, workflow_id=workflow_id, defaults={"role": Role.MEMBER})
-    return agent
+    return agent_join(agent_id=agent_id, workflow_id=workflow_id)
 
 
 def _workflow_in(data: dict[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from tickets.models.agents import Agent, AgentKind, AgentState, AgentToken, Membership, Role, ensure_system_agent
 from tickets.models.claims import Approval, ApprovalDecision, Claim, ClaimEnd
 from tickets.models.comments import CommentReaction, TicketComment
-from tickets.models.history import Event, TicketHistory
+from tickets.models.history import Event, TicketHistory, WorkflowHistory
 from tickets.models.idempotency import IdempotencyRecord
 from tickets.models.inbox import InboxEntry, InboxPosition
 from tickets.models.tasks import Task, TaskStatus
@@ -36,5 +36,6 @@ __all__ = [
     "TicketHistory",
     "TicketTag",
     "Workflow",
+    "WorkflowHistory",
     "ensure_system_agent",
 ]

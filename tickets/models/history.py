@@ -1,4 +1,4 @@
-"""The two append-only logs: history (who changed what) and events (what the world is told)."""
+"""The append-only logs: history of tickets and of what surrounds them, and events (what the world is told)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ CHANGE_TYPES = (
     "created", "status_changed", "assigned", "commented", "field_updated", "commit_linked", "reopened", "blocked",
     "unblocked", "resolved", "unassigned", "claimed", "released", "approved", "rejected", "expired",
     "comment_edited", "comment_deleted",
+)  # fmt: skip
+
+WORKFLOW_CHANGE_TYPES = (
+    "member_added", "member_changed", "member_removed", "token_issued", "token_revoked", "settings_changed",
 )  # fmt: skip
 
 EVENT_TYPES = (
@@ -59,6 +63,44 @@ class TicketHistory(models.Model):
 
     def __str__(self) -> str:
         return f"{self.change_type} {self.ticket_id}"
+
+
+class WorkflowHistory(models.Model):
+    """One change of a workflow's members, of their tokens, or of one of its settings. Written once, as a ticket's.
+
+    A token opens all workflows of its agent (``subject_agent``), so each of them tells of it; without a workflow
+    stands that of an agent who belongs to none. All who may read a workflow read this, so nothing here says more of
+    a token than its id, what it may do and until when: not its label, and not how it begins.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    workflow = models.ForeignKey(
+        Workflow, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
+    via_agent = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    subject_agent = models.ForeignKey(
+        Agent, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    change_type = models.CharField(max_length=20)
+    field_name = models.CharField(max_length=100)
+    old_value = models.TextField(null=True, blank=True)  # noqa: DJ001 - absent and empty differ
+    new_value = models.TextField(null=True, blank=True)  # noqa: DJ001 - absent and empty differ
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        db_table = "workflow_history"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(change_type__in=WORKFLOW_CHANGE_TYPES), name="workflow_history_type_known"
+            ),
+        )
+        indexes = (models.Index(fields=("workflow", "changed_at"), name="workflow_history_in_time"),)
+
+    def __str__(self) -> str:
+        return f"{self.change_type} {self.subject_agent_id or self.field_name}"
 
 
 class Event(models.Model):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils import timezone
 
 from tickets import clock
-from tickets.access import Actor
+from tickets.access import Actor, system_actor, workflow_for
 from tickets.errors import Conflict, Forbidden, Invalid, NotFound
 from tickets.ids import new_id
-from tickets.models import Agent, AgentToken
+from tickets.models import Agent, AgentKind, AgentToken, Membership, Role
 from tickets.models.agents import hash_token, new_token
 from tickets.schemas.directory import ListTokens, TokenList
 from tickets.schemas.workflows import (
@@ -23,8 +25,8 @@ from tickets.schemas.workflows import (
     UpdateAgent,
 )
 from tickets.selectors.directory import agent_detail, known_agents, manageable_agents, page
-from tickets.services.workflows import membership_set
-from tickets.unit import write_transaction
+from tickets.services.workflows import membership_set, record_change, set_role
+from tickets.unit import encode_value, write_transaction
 
 
 def agent_create(*, actor: Actor, request: CreateAgent) -> AgentAnswer:
@@ -51,6 +53,16 @@ def agent_create(*, actor: Actor, request: CreateAgent) -> AgentAnswer:
                 request=SetMembership(workflow_id=request.workflow_id, member_agent_id=agent_id, role=request.role),
             )
     return AgentAnswer(message=f"Agent {agent_id} created.", agent=agent_detail(agent))
+
+
+def agent_join(*, agent_id: str, workflow_id: str) -> Agent:
+    """Let an agent whom nobody made before be a member, where requests from this machine are trusted."""
+    with write_transaction():
+        workflow = workflow_for(system_actor(), workflow_id, lock=True)
+        agent, _ = Agent.objects.get_or_create(id=agent_id, defaults={"name": agent_id, "kind": AgentKind.AI})
+        if not Membership.objects.filter(workflow=workflow, agent=agent).exists():
+            set_role(Actor(agent_id=agent.id, kind=agent.kind), workflow, agent.id, Role.MEMBER)
+    return agent
 
 
 def agent_update(*, actor: Actor, request: UpdateAgent) -> AgentAnswer:
@@ -92,6 +104,7 @@ def token_issue(*, actor: Actor, request: IssueToken) -> TokenIssued:
             is_operator=request.is_operator,
             expires_at=request.expires_at,
         )
+        _record_token(actor, "token_issued", row)
     return TokenIssued(
         message=f"Token for {agent.id} issued. It is not shown again.", token=token, detail=token_detail(row)
     )
@@ -115,6 +128,7 @@ def token_revoke(*, actor: Actor, request: RevokeToken) -> TokenRevoked:
         if row.revoked_at is None:
             row.revoked_at = timezone.now()
             row.save(update_fields=["revoked_at"])
+            _record_token(actor, "token_revoked", row)
     return TokenRevoked(message="Token revoked.", detail=token_detail(row))
 
 
@@ -138,6 +152,27 @@ def token_detail(row: AgentToken) -> TokenDetail:
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
     )
+
+
+def _record_token(actor: Actor, change_type: str, row: AgentToken) -> None:
+    """In each workflow that the token opens. Of the token nothing that is for its managers alone."""
+    facts: dict[str, Any] = {"token_id": row.id, "is_gateway": row.is_gateway, "is_operator": row.is_operator}
+    if row.expires_at is not None:
+        facts["expires_at"] = encode_value(row.expires_at)
+    is_new = change_type == "token_issued"
+    memberships = Membership.objects.filter(agent_id=row.agent_id).order_by("workflow_id")
+    opened: list[str | None] = [*memberships.values_list("workflow_id", flat=True)]
+    for workflow_id in opened or [None]:
+        record_change(
+            actor,
+            change_type,
+            workflow_id,
+            field_name="token",
+            old=None if is_new else facts,
+            new=facts if is_new else None,
+            subject_agent_id=row.agent_id,
+            at=timezone.now(),
+        )
 
 
 def _manageable_agent(actor: Actor, agent_id: str, *, field: str) -> Agent:

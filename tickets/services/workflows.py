@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -10,7 +12,7 @@ from tickets import clock
 from tickets.access import Actor, workflow_for
 from tickets.errors import Conflict, Forbidden, Invalid, NotFound
 from tickets.ids import new_id, prefix_candidates
-from tickets.models import Agent, Membership, Role, Workflow
+from tickets.models import Agent, Membership, Role, Workflow, WorkflowHistory
 from tickets.schemas.workflows import (
     CreateWorkflow,
     MembershipAnswer,
@@ -19,7 +21,7 @@ from tickets.schemas.workflows import (
     WorkflowAnswer,
 )
 from tickets.selectors.directory import workflow_detail
-from tickets.unit import open_unit, write_transaction
+from tickets.unit import encode_value, open_unit, write_transaction
 
 FIRST_PREFIX = "TKT"
 
@@ -51,7 +53,7 @@ def workflow_create(*, actor: Actor, request: CreateWorkflow) -> Workflow:
             created_at=now,
             updated_at=now,
         )
-        Membership.objects.create(agent_id=actor.agent_id, workflow=workflow, role=Role.MAINTAINER, created_at=now)
+        set_role(actor, workflow, actor.agent_id, Role.MAINTAINER)
     return workflow
 
 
@@ -64,6 +66,15 @@ def workflow_update(*, actor: Actor, request: UpdateWorkflow) -> WorkflowAnswer:
         changed = {name: value for name, value in updates.items() if getattr(unit.workflow, name) != value}
         if changed:
             for name, value in changed.items():
+                record_change(
+                    actor,
+                    "settings_changed",
+                    unit.workflow.id,
+                    field_name=name,
+                    old=getattr(unit.workflow, name),
+                    new=value,
+                    at=unit.now,
+                )
                 setattr(unit.workflow, name, value)
             unit.workflow.save(update_fields=list(changed))
             unit.emit("board_updated", fields=sorted(changed))
@@ -82,27 +93,69 @@ def membership_set(*, actor: Actor, request: SetMembership) -> MembershipAnswer:
         workflow = workflow_for(actor, request.workflow_id, needed, lock=True)
         if not Agent.objects.filter(pk=request.member_agent_id).exists():
             raise NotFound(f"No agent {request.member_agent_id!r}.", field="member_agent_id")
-        current = Membership.objects.filter(workflow=workflow, agent_id=request.member_agent_id).first()
-        if current is not None and current.role == Role.MAINTAINER and request.role != "maintainer":
-            others = Membership.objects.filter(workflow=workflow, role=Role.MAINTAINER).exclude(pk=current.pk)
-            if not others.exists():
-                raise Conflict(f"{workflow.id} would have no maintainer. Make another agent maintainer first.")
-        if request.role is None:
-            if current is not None:
-                current.delete()
-        else:
-            Membership.objects.update_or_create(
-                workflow=workflow,
-                agent_id=request.member_agent_id,
-                defaults={"role": request.role},
-                create_defaults={"role": request.role, "created_at": clock.now()},
-            )
+        set_role(actor, workflow, request.member_agent_id, request.role)
     what = f"is {request.role} of" if request.role else "is no member of"
     return MembershipAnswer(
         message=f"{request.member_agent_id} {what} {workflow.id}.",
         workflow_id=workflow.id,
         member_agent_id=request.member_agent_id,
         role=request.role,
+    )
+
+
+def set_role(actor: Actor, workflow: Workflow, agent_id: str, role: str | None) -> None:
+    """Write a membership, or take it away, and record it, in the transaction of a caller who holds the workflow.
+
+    Raises Conflict where the workflow would lose its last maintainer.
+    """
+    members = Membership.objects.filter(workflow=workflow)
+    membership = members.filter(agent_id=agent_id)
+    old = membership.values_list("role", flat=True).first()
+    if old == role:
+        return
+    if old == Role.MAINTAINER and not members.filter(role=Role.MAINTAINER).exclude(agent_id=agent_id).exists():
+        raise Conflict(f"{workflow.id} would have no maintainer. Make another agent maintainer first.")
+    if role is None:
+        membership.delete()
+    elif old is None:
+        Membership.objects.create(workflow=workflow, agent_id=agent_id, role=role, created_at=clock.now())
+    else:
+        membership.update(role=role)
+    record_change(
+        actor,
+        "member_added" if old is None else "member_removed" if role is None else "member_changed",
+        workflow.id,
+        field_name="role",
+        old=old,
+        new=role,
+        subject_agent_id=agent_id,
+        # Not before what happened in it until now (``Unit.now``).
+        at=max(clock.now(), workflow.updated_at),
+    )
+
+
+def record_change(
+    actor: Actor,
+    change_type: str,
+    workflow_id: str | None,
+    *,
+    field_name: str,
+    old: Any = None,
+    new: Any = None,
+    subject_agent_id: str | None = None,
+    at: datetime,
+) -> None:
+    """Append to the history of a workflow, in the transaction of the change."""
+    WorkflowHistory.objects.create(
+        workflow_id=workflow_id,
+        agent_id=actor.agent_id,
+        via_agent_id=actor.via_agent_id,
+        subject_agent_id=subject_agent_id,
+        change_type=change_type,
+        field_name=field_name,
+        old_value=encode_value(old),
+        new_value=encode_value(new),
+        changed_at=at,
     )
 
 

@@ -14,9 +14,10 @@ from django.utils import timezone
 from boards.models import BoardRevision
 from boards.selectors.audit import Position, Row
 from boards.web.history.board import board_changes
+from boards.web.history.workflow import workflow_change
 from boards.web.ticket.activity import VALUE_SHOWN, Entry, short, step
 from gitlinks.models import TicketCommit
-from tickets.models import Agent, Ticket, TicketComment, TicketHistory, Workflow
+from tickets.models import Agent, Ticket, TicketComment, TicketHistory, Workflow, WorkflowHistory
 from tickets.rules import Board, Column, parse_board
 from tickets.schemas.base import utc_text
 
@@ -31,7 +32,8 @@ MAX_REVISIONS = 200
 class AuditEntry:
     """A change as the page shows it. ``can_compare``: there is more of it than the line says.
 
-    ``details``: what a change of the board consists of.
+    ``details``: what a change of the board consists of. ``subject``: whose membership or token changed, with ``rest``
+    behind the name.
     """
 
     workflow_id: str
@@ -42,6 +44,8 @@ class AuditEntry:
     ticket: Ticket | None = None
     can_compare: bool = False
     details: tuple[str, ...] = ()
+    subject: Agent | None = None
+    rest: str = ""
 
     @property
     def id(self) -> str:
@@ -79,6 +83,8 @@ class Words:
         return [
             self._told(row, keys, messages, comments)
             if isinstance(row, TicketHistory)
+            else self._around(row)
+            if isinstance(row, WorkflowHistory)
             else self._changed(row, earlier.get(row.version - 1))
             for row in rows
         ]
@@ -104,6 +110,20 @@ class Words:
             via=row.via_agent,
             ticket=row.ticket,
             can_compare=row.change_type == "field_updated" and (told.is_text or long) and row.field_name not in TIES,
+        )
+
+    def _around(self, row: WorkflowHistory) -> AuditEntry:
+        said = workflow_change(row)
+        told = Entry(f"w{row.pk}", row.changed_at, row.agent, said.icon, said.phrase, said.value, said.was)
+        return AuditEntry(
+            workflow_id=self.workflow.id,
+            step=told,
+            position=Position.of(row),
+            agent=row.agent,
+            via=row.via_agent,
+            details=said.details,
+            subject=row.subject_agent,
+            rest=said.rest,
         )
 
     def _changed(self, row: BoardRevision, before: BoardRevision | None) -> AuditEntry:

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from boards.selectors.audit import Position, Row, Wanted, changes
 from tickets.exports import MEDIA_TYPES, as_cell
-from tickets.models import TicketHistory, Workflow
+from tickets.models import TicketHistory, Workflow, WorkflowHistory
 from tickets.schemas.base import utc_text
 
 FORMATS = ("csv", "json")
@@ -20,7 +20,7 @@ FORMATS = ("csv", "json")
 CHUNK = 200
 NAMES = (
     "change_id", "changed_at", "agent_id", "agent_name", "via_agent_id", "change_type", "ticket_key", "ticket_id",
-    "field_name", "old_value", "new_value", "change_description", "metadata",
+    "field_name", "old_value", "new_value", "change_description", "metadata", "subject_agent_id",
 )  # fmt: skip
 
 
@@ -96,20 +96,26 @@ def _fields(row: Row) -> dict[str, Any]:
             "change_description": row.change_description,
             "metadata": row.metadata,
         }
+    elif isinstance(row, WorkflowHistory):
+        about = {
+            "change_id": f"w{row.pk}",
+            "change_type": row.change_type,
+            "field_name": row.field_name,
+            "old_value": row.old_value,
+            "new_value": row.new_value,
+            "subject_agent_id": row.subject_agent_id,
+        }
     else:
         about = {
             "change_id": f"b{row.pk}",
             "change_type": "board_updated",
-            "ticket_key": None,
-            "ticket_id": None,
             "field_name": "board",
-            "old_value": None,
             "new_value": to_json(row.board).decode(),
             "change_description": f"Version {row.version}",
             "metadata": {"version": row.version, "moved_tickets": row.moved_tickets},
         }
-    found = {**who, **about}
-    return {name: found[name] for name in NAMES}
+    found: dict[str, Any] = {**who, **about}
+    return {name: found.get(name) for name in NAMES}
 
 
 def _text(value: Any) -> Any:

@@ -30,6 +30,9 @@ KIND_WORDS = {
     "commits": "Commits",
     "approvals": "Approvals",
     "board": "Changes of the board",
+    "members": "Members and their roles",
+    "tokens": "Tokens",
+    "settings": "Settings of the workflow",
 }
 
 
