@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import mean
 
@@ -53,7 +53,7 @@ def agent_velocity(facts: Facts, request: GetInsights, advice: Advice) -> Iterat
 def agent_overloaded(facts: Facts, request: GetInsights, advice: Advice) -> Iterator[Found]:
     """Agents with much more than their share."""
     average = mean(facts.load.values()) if facts.load else 0
-    first = {move.source: move for move in reversed(_levelling(facts))}
+    first = {move.source: move for move in reversed(_levelling(facts, _loose))}
     for agent_id in overloaded(facts.load):
         mine = facts.assigned[agent_id]
         yield Found(
@@ -104,7 +104,7 @@ def reassignment(facts: Facts, request: GetInsights, advice: Advice) -> Iterator
     """
     moves, reason = _handovers(facts), "agent_gone"
     if not moves:
-        moves, reason = _levelling(facts), "load"
+        moves, reason = _levelling(facts, _movable), "load"
     load = {agent_id: len(mine) for agent_id, mine in facts.assigned.items()} | facts.load
     change = Counter(move.target for move in moves)
     change.subtract(move.source for move in moves)
@@ -144,9 +144,9 @@ def _handovers(facts: Facts) -> list[Move]:
     return handovers(facts.load, orphans)
 
 
-def _levelling(facts: Facts) -> list[Move]:
+def _levelling(facts: Facts, givable: Callable[[Facts, str], list[str]]) -> list[Move]:
     sources = overloaded(facts.load)
-    return levelling(facts.load, {agent_id: _movable(facts, agent_id) for agent_id in sources}, sources)
+    return levelling(facts.load, {agent_id: givable(facts, agent_id) for agent_id in sources}, sources)
 
 
 def _movable(facts: Facts, agent_id: str) -> list[str]:
@@ -155,20 +155,29 @@ def _movable(facts: Facts, agent_id: str) -> list[str]:
     return [ticket.id for ticket in sorted(free, key=lambda t: (t.priority_rank, t.rank, t.number))]
 
 
+def _loose(facts: Facts, agent_id: str) -> list[str]:
+    """What nobody holds: first what is best given, then what is blocked, then what is begun, the least urgent first."""
+    best = dict.fromkeys(_movable(facts, agent_id))
+    rest = [
+        ticket
+        for ticket in facts.assigned.get(agent_id, ())
+        if ticket.id not in best and ticket.holder(facts.now) is None and not ticket.is_pending
+    ]
+    rest.sort(key=lambda t: (t.category == "active", -t.priority_rank, -t.number))
+    return [*best, *(ticket.id for ticket in rest)]
+
+
 def _move(advice: Advice, facts: Facts, move: Move) -> Suggestion | None:
     return advice.assign_to(facts.tickets[move.ticket_id], move.target)
 
 
 def _relieve(advice: Advice, facts: Facts, agent_id: str, move: Move | None, average: float) -> Suggestion | None:
-    """Where all that it has is begun or blocked, hand on what disturbs it least; where all is leased, ask."""
+    """Hand one on; where it holds all of them, ask about the least urgent."""
     if move is not None:
         return _move(advice, facts, move)
-    mine = sorted(facts.assigned[agent_id], key=lambda t: (t.category == "active", -t.priority_rank, -t.number))
-    for ticket in mine:
-        if ticket.holder(facts.now) is None and not ticket.is_pending:
-            return advice.assign(ticket, avoid=[agent_id])
+    mine = facts.assigned[agent_id]
     text = f"You have {len(mine)} open tickets, where {average:.1f} is the average. Which can another agent take?"
-    return advice.ask(mine[0], [agent_id], text)
+    return advice.ask(max(mine, key=lambda t: (t.priority_rank, t.number)), [agent_id], text)
 
 
 def _employ(advice: Advice, facts: Facts, agent_id: str, ready: Iterator[TicketFacts]) -> Suggestion | None:

@@ -90,6 +90,9 @@ def test_an_overloaded_agent_that_has_begun_everything_hands_on_what_nobody_hold
     blocked = world.ticket(assigned_agent_id=world.agent.id, priority="critical", is_blocked=True)
     finding = world.finding("agent_overloaded")
     assert finding["suggestion"]["arguments"]["ticket_id"] == blocked.id
+    # It is no work for one that is idle: that gets what it can begin.
+    ready = world.ticket()
+    assert world.findings("agent_idle")[0]["suggestion"]["arguments"]["ticket_id"] == ready.id
     world.carry_out(finding)
     world.carry_out(world.finding("agent_overloaded"))
     assert world.findings("agent_overloaded") == []
