@@ -16,7 +16,7 @@ from tests.browser.test_journeys import FLOW, Demo, stopped_site, titled  # noqa
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 STUCK = "Let an event say what caused it"
-URGENT = "Tell operators how the server does: `/metrics`"
+URGENT = "Tell operators how the server does: /metrics"
 ASKED = "Sessions of people last two weeks"
 MOST_WRITES = 200
 
