@@ -156,7 +156,7 @@ class Palette {
     const level = this.#levels.at(-1);
     if (level) return [{ label: level.label, rows: level.lines.filter(fits).map((line, at) => this.#line(line, `${level.label}-${at}`)) }];
     const own = this.about?.lines ?? [];
-    const commands = actions(this.#choices);
+    const commands = actions(this.#choices, this.#words);
     const line = (kind) => (one, at) => this.#line(one, `${kind}-${at}-${one.word}`);
     if (!words.length) {
       return [

@@ -3,24 +3,34 @@
 const glyphOf = (within) => within.querySelector("use")?.getAttribute("href").split("#i-")[1];
 const wordOf = (within) => [...within.childNodes].filter((node) => !node.matches?.(".badge, .vh, .end, kbd, svg")).map((node) => node.textContent).join(" ").replace(/\s+/g, " ").trim();
 
-// known: what `choices` says, or null. Lines as in menu.js, with `kind` go or do, and `more` words to find them by.
-export function actions(known) {
+// known: what `choices` says, or null; text: what is typed. Lines as in menu.js, with `kind` go or do, and `more` words
+// to find them by.
+export function actions(known, text) {
   const bar = document.querySelector(".topbar");
-  return [...sections(bar), ...views(known), ...workflows(bar), ...commands(bar)];
+  return [...elsewhere(bar, text), ...sections(bar), ...saved(known), ...workflows(bar), ...commands(bar)];
 }
 
 function sections(bar) {
   const links = [...bar.querySelectorAll(".nav a[href]")];
-  return links.map((link) => ({ kind: "go", word: wordOf(link), more: "go to open", glyph: glyphOf(link), end: link.hasAttribute("aria-current") ? "here" : "", run: () => location.assign(link.href) }));
+  return links.map((link) => ({ kind: "go", word: wordOf(link), more: `go to open ${link.pathname.replace(/\W+/g, " ")}`, glyph: glyphOf(link), end: link.hasAttribute("aria-current") ? "here" : "", run: () => location.assign(link.href) }));
 }
 
-function views(known) {
-  return (known?.views ?? []).map((view) => ({ kind: "go", word: view.name, more: "view saved", glyph: "bookmark", end: "view", run: () => location.assign(view.address) }));
+function saved(known) {
+  const line = (end) => ({ name, address }) => ({ kind: "go", word: name, more: `${end} saved`, glyph: "bookmark", end, run: () => location.assign(address) });
+  return [...(known?.views ?? []).map(line("view")), ...(known?.searches ?? []).map(line("search"))];
+}
+
+const others = (bar) => [...bar.querySelectorAll(".picker + .menu a[href]")].filter((link) => !link.hasAttribute("aria-current"));
+
+// The key of a ticket of another workflow, which the search of this one does not know.
+function elsewhere(bar, text) {
+  const [key, prefix] = /^([A-Z][A-Z0-9]{1,9})-\d+$/.exec(text.toUpperCase()) ?? [];
+  const link = others(bar).find((other) => other.querySelector(".key").textContent === prefix);
+  return link ? [{ kind: "go", word: `Open ${key}`, glyph: "arrow", end: link.querySelector(".clip").textContent, run: () => location.assign(`/tickets/${key}`) }] : [];
 }
 
 function workflows(bar) {
-  const links = [...bar.querySelectorAll(".topbar .picker + .menu a[href]")].filter((link) => !link.hasAttribute("aria-current"));
-  const lines = links.map((link) => ({ kind: "do", word: link.querySelector(".clip").textContent, more: `switch workflow ${link.querySelector(".key")?.textContent ?? ""}`, glyph: "board", end: link.querySelector(".key")?.textContent, run: () => location.assign(link.href) }));
+  const lines = others(bar).map((link) => ({ kind: "do", word: link.querySelector(".clip").textContent, more: `switch workflow ${link.querySelector(".key").textContent}`, glyph: "board", end: link.querySelector(".key").textContent, run: () => location.assign(link.href) }));
   return lines.length > 1 ? [{ kind: "do", word: "Switch workflow…", glyph: "board", label: "Switch to", items: () => lines }] : lines.map((line) => ({ ...line, word: `Switch to ${line.word}` }));
 }
 

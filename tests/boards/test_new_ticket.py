@@ -116,6 +116,8 @@ def test_choices_name_types_columns_people_and_views(workflow: Workflow, person:
     assert found["status"] in {column["id"] for column in found["columns"]}
     assert "impl-2" in {member[0] for member in found["members"]}
     assert found["views"] == [{"name": HOSTILE, "address": "/tickets?workflow=anvil&priority=high"}]
+    view_save(actor=actor, request=SaveView(workflow_id="anvil", name=HOSTILE, query="q=rust&type=bug", kind="search"))
+    assert choices(browser)["searches"] == [{"name": HOSTILE, "address": "/search?workflow=anvil&q=rust&type=bug"}]
     assert choices(browser_of(make_person(workflow, role="viewer")))["writes"] is False
 
 

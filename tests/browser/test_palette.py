@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.board_page import card, expect_stored, link, placed, stored, wait_until_live
+from tests.browser.board_page import Operator, card, expect_stored, link, placed, stored, wait_until_live
 from tests.browser.conftest import Agent, OpenPage, Site
 
 pytestmark = pytest.mark.browser
@@ -143,8 +143,19 @@ def test_a_card_in_focus_is_moved_and_assigned_and_found_again_without_a_mouse(
     expect(palette(page)).to_have_count(0)
 
 
-def test_commands_go_anywhere_from_any_page(open_page: OpenPage, iron: dict[str, Any]) -> None:
+def test_commands_go_anywhere_from_any_page(open_page: OpenPage, site: Site, iron: dict[str, Any]) -> None:
+    other = {"workflow_id": "annex", "name": "Annex", "key_prefix": "ANX"}
+    assert Operator(site).http.post("/api/workflows", json=other).status_code == 200
     page = open_page("/connect?workflow=forge")
+    # By the name of its page, which is longer than the word in the bar; and a key of another workflow.
+    opened(page)
+    page.keyboard.type("statistics")
+    expect(active(page)).to_contain_text("Stats")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("anx-1")
+    expect(active(page)).to_contain_text("Open ANX-1")
+    expect(active(page)).to_contain_text("Annex")
+    page.keyboard.press("Escape")
     # There is no field of the page's own that a slash could mean.
     page.keyboard.press("/")
     expect(palette(page).get_by_role("combobox")).to_be_focused()

@@ -164,6 +164,13 @@ def test_a_search_in_the_address_kept_shared_and_taken_along(
     assert [(view["query"], view["is_shared"]) for view in kept] == [("q=bellows&type=bug", True)]
     page.keyboard.press("Escape")
 
+    page.keyboard.press("Control+k")
+    page.keyboard.type("leaking")
+    kept_line = page.locator("dialog.palette [role=option]").filter(has_text="Leaking <b>bugs</b>")
+    expect(kept_line).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/search\?workflow=forge&q=bellows&type=bug$"))
+
     page.get_by_text("Export", exact=True).click()
     with page.expect_download() as taken:
         page.get_by_role("link", name="JSON, for programs").click()

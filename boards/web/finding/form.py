@@ -31,6 +31,11 @@ APPROVALS = {
 DATES = {"created_after": "Created from", "created_before": "Created before", "updated_after": "Changed since"}
 
 
+def search_address(workflow_id: str, query: str) -> str:
+    """The page of a search."""
+    return "/search?" + urlencode({"workflow": workflow_id}) + (f"&{query}" if query else "")
+
+
 class Choice(NamedTuple):
     """A box to tick."""
 
@@ -149,7 +154,7 @@ class SearchForm:
         return [(word, f"{base}&format={name}") for name, word in words.items()]
 
     def address_of(self, query: str) -> str:
-        return "/search?" + urlencode({"workflow": self.workflow_id}) + (f"&{query}" if query else "")
+        return search_address(self.workflow_id, query)
 
     def _with(self, **changes: str) -> str:
         pairs = [

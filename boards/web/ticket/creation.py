@@ -8,9 +8,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
+from boards.selectors.views import views_of
 from boards.web import look
 from boards.web.board.bar import Bar
 from boards.web.board.filters import address
+from boards.web.finding.form import search_address
 from boards.web.frame import Frame, workflow_page
 from boards.web.pages import fragment
 from boards.web.ticket.templates import outlines_for
@@ -34,7 +36,7 @@ def new_ticket_page(request: HttpRequest, frame: Frame) -> HttpResponseBase:
 
 @fragment
 def choices(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """What a ticket of ``?workflow=`` may be, who there is, the saved views: for the form and for the palette."""
+    """What a ticket of ``?workflow=`` may be, who there is, what is saved: for the form and for the palette."""
     workflow = workflow_for(actor, request.GET.get("workflow"))
     return JsonResponse(_choices(actor, workflow, board_of(workflow)))
 
@@ -79,4 +81,8 @@ def _choices(actor: Actor, workflow: Workflow, board: Board) -> dict[str, Any]:
         "status": board.initial_status,
         "outlines": [outline._asdict() for outline in outlines_for(board)],
         "views": [{"name": view.name, "address": address(workflow.id, view.query)} for view in bar.views],
+        "searches": [
+            {"name": search.name, "address": search_address(workflow.id, search.query)}
+            for search in views_of(actor, workflow.id, "search")
+        ],
     }
