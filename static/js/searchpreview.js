@@ -6,7 +6,6 @@ const MAX_KEPT = 60;
 export class Preview {
   #place = document.querySelector("[data-preview]");
   #hint = [...this.#place.childNodes];
-  #wide = matchMedia("(min-width: 1200px)");
   #kept = new Map(); // ticket id → HTML
   #timer = 0;
   #row = null;
@@ -16,7 +15,7 @@ export class Preview {
   show(row, atOnce) {
     clearTimeout(this.#timer);
     const id = row.dataset.ticketId;
-    if (!this.#wide.matches || id === this.id) return;
+    if (!this.#place.checkVisibility() || id === this.id) return;
     this.#timer = setTimeout(() => this.#fetch(row), atOnce ? 30 : NEAR);
   }
 
