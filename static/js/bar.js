@@ -3,7 +3,7 @@
 import { announce, call, later, toast, toastRefusal } from "./actions.js";
 
 export class Bar {
-  // show(address): draws the board that an address arranges.
+  // show(address): draws the board that an address arranges; false where it does not come.
   constructor(board, show) {
     this.board = board;
     this.show = show;
@@ -67,11 +67,8 @@ export class Bar {
       history.pushState(null, "", link.href);
       this.#draw(link.href);
     }
-    const collapse = target.closest("[data-collapse]");
-    const column = collapse?.closest("[data-column]") ?? target.closest(".col.is-collapsed");
-    if (column) this.#collapse(column, !column.classList.contains("is-collapsed"));
-    const fold = target.closest("[data-fold]");
-    if (fold) this.#lane(fold);
+    const folded = target.closest("[data-collapse]")?.closest("[data-column], .lane") ?? target.closest(".col.is-collapsed");
+    if (folded) this.#collapse(folded, !folded.classList.contains("is-collapsed"));
     const forget = target.closest("[data-forget]");
     if (forget) this.#forget(forget);
   }
@@ -106,40 +103,36 @@ export class Bar {
   }
 
   async #draw(address) {
-    await this.show(address);
-    announce(document.querySelector("[data-summary]").textContent);
+    if (await this.show(address)) announce(document.querySelector("[data-summary]").textContent);
   }
 
-  // ── folding: of this browser, not of the address ──
+  // ── columns and lanes that are folded: of this browser, not of the address ──
 
   get #store() { return `hephaestus-collapsed:${this.board.rules.workflow}`; }
   get #collapsed() { return new Set(JSON.parse(localStorage.getItem(this.#store) ?? "[]")); }
 
+  #nameOf(part) { return part.dataset.column ?? `${this.board.rules.lanes}/${part.dataset.lane}`; }
+
   fold() {
-    if (this.board.rules.lanes) return;
     const collapsed = this.#collapsed;
-    for (const column of this.board.element.querySelectorAll("[data-column]")) this.#mark(column, collapsed.has(column.dataset.column));
+    const parts = this.board.element.querySelectorAll(this.board.rules.lanes ? ".lane" : "[data-column]");
+    for (const part of parts) this.#mark(part, collapsed.has(this.#nameOf(part)));
   }
 
-  #collapse(column, closed) {
+  #collapse(part, closed) {
     const collapsed = this.#collapsed;
-    if (closed) collapsed.add(column.dataset.column);
-    else collapsed.delete(column.dataset.column);
+    if (closed) collapsed.add(this.#nameOf(part));
+    else collapsed.delete(this.#nameOf(part));
     localStorage.setItem(this.#store, JSON.stringify([...collapsed]));
-    this.#mark(column, closed);
+    this.#mark(part, closed);
   }
 
-  #mark(column, closed) {
-    const tool = column.querySelector("[data-collapse]");
-    const name = column.querySelector("h2").textContent;
-    column.classList.toggle("is-collapsed", closed);
+  #mark(part, closed) {
+    const tool = part.querySelector("[data-collapse]");
+    part.classList.toggle("is-collapsed", closed);
     tool.setAttribute("aria-expanded", String(!closed));
-    tool.setAttribute("aria-label", `${closed ? "Expand" : "Collapse"} ${name}`);
-  }
-
-  #lane(tool) {
-    const folded = tool.closest(".lane").classList.toggle("is-folded");
-    tool.setAttribute("aria-expanded", String(!folded));
+    const name = part.querySelector("h2")?.textContent; // a lane's tool is its name
+    if (name) tool.setAttribute("aria-label", `${closed ? "Expand" : "Collapse"} ${name}`);
   }
 
   // ── views ──
@@ -165,7 +158,7 @@ export class Bar {
       await call(`views/${tool.dataset.forget}`, {}, { method: "DELETE" });
       this.#draw(location.href);
     } catch (refusal) {
-      toastRefusal("The view is still there.", refusal);
+      toastRefusal("The view is still there.", refusal, () => this.#forget(tool));
     }
   }
 }

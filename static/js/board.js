@@ -1,5 +1,7 @@
 // The live board: events come in, the cards that they concern are fetched, nothing else moves.
 
+import { announce, button, element } from "./actions.js";
+import { age } from "./app.js";
 import { Bar } from "./bar.js";
 import { CardMenu, openAt } from "./cardmenu.js";
 import { Board, keyOf } from "./cards.js";
@@ -14,6 +16,7 @@ const BURST = 100; // ms: at most one request for changed cards in this time
 const MAX_IDS = 30; // in one request: what is drawn in one go stays below a tenth of a second
 const AGENTS_EVERY = 20_000;
 const NOTICE_AFTER = 4000;
+const SLOW = 300; // ms: what takes longer is seen to be under way
 
 const board = new Board(document.querySelector(".board"));
 const says = document.querySelector("[data-says]");
@@ -25,9 +28,10 @@ let timer = 0;
 let fetching = false;
 let lastStart = 0;
 let reload = false;
+let drawing = 0; // the number of the last board that was asked for
 let times = [];
+let state = "Connecting"; // "Live", "Reconnecting", "Not live"
 let lostAt = 0;
-let retryAt = 0;
 
 // The board's own address, also while a ticket is open over it.
 const here = () => history.state?.board ?? location.href;
@@ -68,7 +72,7 @@ async function flush() {
     }
   } catch (error) {
     fetching = false;
-    if (error.status >= 400 && error.status < 500) return unfit(error.status);
+    if (isFinal(error.status)) return unfit(error.status);
     for (const id of ids) {
       changed.add(id);
       if (!own.has(id)) others.add(id);
@@ -80,11 +84,13 @@ async function flush() {
 }
 
 // The address no longer fits the board, or the session the address: to ask again would not help.
+const isFinal = (status) => [400, 401, 404].includes(status);
+
 function unfit(status) {
+  if (status === 401) return signedOut();
   reload = false;
   board.seq = newest;
-  if (status === 401) saySignedOut();
-  else sayLink("These filters no longer fit the board.", "Show all tickets", `/tickets?workflow=${encodeURIComponent(board.rules.workflow)}`);
+  sayLink("These filters no longer fit the board.", "Show all tickets", `/tickets?workflow=${encodeURIComponent(board.rules.workflow)}`);
 }
 
 // A person's own change: its card is fetched whether or not the event comes.
@@ -95,24 +101,39 @@ function touch(...ids) {
 
 // The whole board anew: it is arranged otherwise, its columns changed, or events that it missed are no longer kept.
 async function redraw(address) {
-  const answer = await fetch(address, { headers: { Accept: "text/html" } });
-  const status = answer.redirected ? 401 : answer.status;
-  if (status !== 200) throw Object.assign(new Error(`${status}`), { status });
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const turn = ++drawing;
+  const slow = setTimeout(() => {
+    board.element.ariaBusy = "true";
+    announce("The board is loading.");
+  }, SLOW);
+  try {
+    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const status = answer.redirected ? 401 : answer.status;
+    if (status !== 200) throw Object.assign(new Error(`${status}`), { status });
+    const text = await answer.text();
+    if (turn === drawing) draw(new DOMParser().parseFromString(text, "text/html"));
+  } catch (error) {
+    if (turn === drawing) throw error; // else another was asked for since, and says how that went
+  } finally {
+    clearTimeout(slow);
+    if (turn === drawing) board.element.ariaBusy = null;
+  }
+}
+
+function draw(page) {
   const fresh = page.querySelector(".board");
   if (!fresh) return location.reload();
+  if (board.isBusy) { // what is in hand would be lost
+    reload = true;
+    return soon(500);
+  }
   const focused = document.activeElement?.closest("[data-ticket-id]")?.dataset.ticketId;
   const scrolled = board.lists.map((list) => [list.dataset.status, list.dataset.lane, list.scrollTop]);
   reload = false;
-  board.element.className = fresh.className;
-  board.element.replaceChildren(...fresh.children);
-  Object.assign(board.element.dataset, fresh.dataset);
-  board.readRules();
-  newest = board.seq;
+  board.replace(fresh);
+  newest = Math.max(newest, board.seq);
   for (const part of [".coltabs", "[data-summary]", "[data-fleet]"]) document.querySelector(part).replaceWith(page.querySelector(part));
-  const nothing = page.querySelector("[data-nothing]");
-  if (nothing) says.replaceChildren(nothing);
-  else says.querySelector("[data-nothing]")?.remove();
+  says.replaceChildren(...page.querySelector("[data-says]").children);
   bar.swap(page);
   bar.fold();
   drag.watch();
@@ -131,11 +152,13 @@ const mover = new Mover(board, touch);
 const menu = new CardMenu(board, mover, touch);
 const selection = new Selection(board, menu, touch);
 const drag = new Drag(board, mover);
-const bar = new Bar(board, (address) => redraw(address).catch((error) => {
-  if (error.status === 401) return saySignedOut();
-  sayButton("notice-stop", "The board did not load. What you see is what was there before.", "Try again", () => redraw(here()).then(() => says.replaceChildren(), () => {}));
-}));
-const withCard = (run) => (card) => { if (card && board.rules.writes) run(card); };
+const bar = new Bar(board, show);
+const withCard = (run) => (card) => {
+  if (!card || !board.rules.writes) return;
+  const field = card.querySelector(".card-form textarea");
+  if (field) field.focus(); // one thing at a time
+  else run(card);
+};
 const keys = new Keys(board, mover, {
   "/": () => bar.find(),
   "f": () => bar.filter(),
@@ -158,6 +181,19 @@ offer((key) => {
   return { label: keyOf(card), lines: menu.lines(card), done: () => setTimeout(() => board.release(card, "palette")) };
 });
 
+// The board of another address; false where it does not come.
+async function show(address) {
+  for (const form of board.element.querySelectorAll(".card-form")) form.dispatchEvent(new Event("cancel"));
+  try {
+    await redraw(address);
+    return true;
+  } catch (error) {
+    if (isFinal(error.status)) unfit(error.status);
+    else note("notice-stop", "The board did not load. What you see is what was there before.", button("Try again", () => show(here())));
+    return false;
+  }
+}
+
 // ── connection ──
 
 const stream = new EventStream(board.element.dataset.workflow, {
@@ -165,6 +201,7 @@ const stream = new EventStream(board.element.dataset.workflow, {
   hello({ seq, oldest }) {
     // Numbers that went back (a restored backup) or events that retention took: only the whole board is true.
     if (seq < board.seq || (oldest > board.seq + 1 && seq > board.seq)) {
+      newest = seq;
       reload = true;
       soon();
     }
@@ -176,42 +213,58 @@ const stream = new EventStream(board.element.dataset.workflow, {
     if (event.type === "board_updated") reload = true;
     if (event.ticket_id) {
       changed.add(event.ticket_id);
+      if (loading.size) late.add(event.ticket_id);
       if (event.agent_id !== board.rules.me) others.add(event.ticket_id);
     }
     soon();
   },
   live() {
+    if (state === "Not live") { // somebody signed in again, who may be somebody else
+      reload = true;
+      soon();
+    }
     if (lostAt) say("Live again.", 3000);
+    state = "Live";
     lostAt = 0;
     paint();
   },
-  lost(at) {
+  lost() {
+    state = "Reconnecting";
     lostAt ||= Date.now();
-    retryAt = at;
     paint();
   },
   async refused() {
     const answer = await fetch(board.address("cards", { ids: "" })).catch(() => null);
-    if (answer?.status === 401) {
-      saySignedOut();
-    } else if (answer?.status === 404) {
+    if (answer?.status === 401) signedOut();
+    else if (answer?.status === 404) {
+      notLive();
       sayLink("This workflow is no longer yours to see.", "Other boards", "/tickets");
     } else return false;
-    mark.classList.add("is-lost");
-    write(mark.querySelector("[data-live-word]"), "Not live");
-    write(mark.querySelector("[data-live-more]"), "");
     return true;
   },
 });
 
+function notLive() {
+  state = "Not live";
+  lostAt ||= Date.now();
+  paint();
+}
+
+function signedOut() {
+  stream.rest();
+  notLive();
+  const back = encodeURIComponent(location.pathname + location.search);
+  sayLink("You are signed out. The board is no longer live.", "Sign in", `/login?next=${back}`);
+}
+
 function paint() {
   const now = Date.now();
   mark.classList.toggle("is-lost", lostAt > 0);
-  write(mark.querySelector("[data-live-word]"), lostAt ? "Reconnecting" : "Live");
+  write(mark.querySelector("[data-live-word]"), state);
   times = times.filter((time) => now - time < 60_000);
   const rate = times.length ? `· ${times.length} event${times.length === 1 ? "" : "s"}/min` : "";
-  write(mark.querySelector("[data-live-more]"), lostAt ? `· last seen ${Math.round((now - lostAt) / 1000)}s ago` : rate);
-  if (lostAt && now - lostAt > NOTICE_AFTER && !says.querySelector("[data-lost]")) sayLost();
+  write(mark.querySelector("[data-live-more]"), lostAt ? `· last seen ${age(new Date(lostAt).toISOString(), now)} ago` : rate);
+  if (state === "Reconnecting" && now - lostAt > NOTICE_AFTER && !says.querySelector("[data-lost]")) sayLost();
 }
 
 function write(element, text) {
@@ -220,64 +273,49 @@ function write(element, text) {
 
 // ── what the page says in its sub bar ──
 
-function notice(kind, text) {
-  const box = document.createElement("div");
-  box.className = `notice ${kind}`;
-  const line = document.createElement("p");
-  line.textContent = text;
-  box.append(line);
-  says.replaceChildren(box);
-  return box;
+let notice = null; // beside what the server says
+
+function note(kind, text, ...steps) {
+  notice?.remove();
+  notice = element("div", { class: `notice ${kind}` }, element("p", {}, text), ...steps);
+  says.append(notice);
+  return notice;
 }
 
 function say(text, ms) {
-  const box = notice("", text);
+  const box = note("", text);
   setTimeout(() => box.remove(), ms);
 }
 
 function sayLink(text, word, href) {
-  const link = document.createElement("a");
-  link.className = "btn btn-sm";
-  link.href = href;
-  link.textContent = word;
-  notice("notice-stop", text).append(link);
-}
-
-function saySignedOut() {
-  const back = encodeURIComponent(location.pathname + location.search);
-  sayLink("You are signed out. The board is no longer live.", "Sign in", `/login?next=${back}`);
+  note("notice-stop", text, element("a", { class: "btn btn-sm", href }, word));
 }
 
 function sayLost() {
-  sayButton("notice-stop", "Not live. The board may be behind; it catches up by itself.", "Try now", () => stream.retry()).dataset.lost = "";
-}
-
-function sayButton(kind, text, word, run) {
-  const box = notice(kind, text);
-  const button = document.createElement("button");
-  button.className = "btn btn-sm";
-  button.type = "button";
-  button.textContent = word;
-  button.addEventListener("click", run);
-  box.append(button);
-  return box;
+  note("notice-stop", "Not live. The board may be behind; it catches up by itself.", button("Try now", () => stream.retry())).dataset.lost = "";
 }
 
 // ── more cards: by scrolling near the end, or by the link ──
 
-const loading = new WeakSet();
+const loading = new Set(); // lists
+const late = new Set(); // what changed meanwhile: the answer may not know of it
 
 async function more(list) {
   if (!list?.dataset.next || loading.has(list)) return;
   loading.add(list);
   const { status: column, lane = "", next: after } = list.dataset;
+  const foot = list.parentElement.querySelector(":scope > .col-more");
+  foot.ariaBusy = "true";
   try {
     const answer = await get(board.address("column", { column, after, ...(lane && { lane }) }));
-    board.append(list, answer.html, answer.next);
+    const stale = board.append(list, answer.html, answer.next).filter((id) => late.has(id));
+    if (stale.length) touch(...stale);
   } catch {
     say("More cards did not load. Scroll or press Show more to try again.", 6000);
   }
+  foot.ariaBusy = null;
   loading.delete(list);
+  if (!loading.size) late.clear();
 }
 
 board.element.addEventListener("scroll", ({ target }) => {

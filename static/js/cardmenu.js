@@ -3,7 +3,7 @@
 import { announce, call, copy, openSignIn } from "./actions.js";
 import { keyOf } from "./cards.js";
 import { openMenu } from "./menu.js";
-import { ask, refuse } from "./moves.js";
+import { ask, draftsOf, refuse } from "./moves.js";
 
 const KEYS_ALONE = /^\s*[A-Za-z][A-Za-z0-9]*-\d+(\s*,\s*[A-Za-z][A-Za-z0-9]*-\d+)*\s*$/;
 
@@ -75,10 +75,10 @@ export class CardMenu {
 
   async block(card) {
     const key = keyOf(card);
-    const text = await ask(this.board, card, { label: `Why is ${key} blocked?`, least: 1, go: "Block", hint: "Or keys of what must come first" });
+    const text = await ask(this.board, card, { name: "ask-block", label: `Why is ${key} blocked?`, least: 1, go: "Block", hint: "Or keys of what must come first" });
     if (text === null) return;
     const body = KEYS_ALONE.test(text) ? { blocked_by_ticket_ids: text.split(",").map((part) => part.trim()) } : { reason: text };
-    this.#do(card, "Not blocked.", "tickets/block", body, "blocked");
+    this.#do(card, "Not blocked.", "tickets/block", body, "blocked", "ask-block");
   }
 
   unblock(card) {
@@ -87,13 +87,13 @@ export class CardMenu {
   }
 
   async resolve(card) {
-    const text = await ask(this.board, card, { label: `How was ${keyOf(card)} resolved?`, least: 10, go: "Resolve" });
-    if (text !== null) this.#do(card, "Not resolved.", "tickets/resolve", { resolution_comment: text }, "resolved");
+    const text = await ask(this.board, card, { name: "ask-resolve", label: `How was ${keyOf(card)} resolved?`, least: 10, go: "Resolve" });
+    if (text !== null) this.#do(card, "Not resolved.", "tickets/resolve", { resolution_comment: text }, "resolved", "ask-resolve");
   }
 
   async reject(card) {
-    const text = await ask(this.board, card, { label: `Why is ${keyOf(card)} rejected?`, go: "Reject" });
-    if (text !== null) this.#do(card, "Not rejected.", "tickets/reject", { reason: text || undefined }, "rejected");
+    const text = await ask(this.board, card, { name: "ask-reject", label: `Why is ${keyOf(card)} rejected?`, go: "Reject" });
+    if (text !== null) this.#do(card, "Not rejected.", "tickets/reject", { reason: text || undefined }, "rejected", "ask-reject");
   }
 
   // Lines of a menu, for one card or for many (`now` undefined).
@@ -140,15 +140,17 @@ export class CardMenu {
   // Nobody hears from its agent: the ticket is free for others.
   #release(card) { this.#do(card, "Not released.", "tickets/release", {}, "released"); }
 
-  async #do(card, fault, path, body, said) {
+  // draft: the name of the one that is sent with it.
+  async #do(card, fault, path, body, said, draft = null) {
     const id = card.dataset.ticketId;
     this.board.focus(id);
     try {
       await call(path, { ticket_id: id, ...body });
+      if (draft) draftsOf(this.board, card).drop(draft);
       announce(`${keyOf(card)} ${said}.`);
     } catch (refusal) {
       const steps = refusal.code === "unauthenticated" ? [["Sign in", openSignIn]] : [];
-      if (refusal.retryable || steps.length) steps.push(["Try again", () => this.#do(card, fault, path, body, said)]);
+      if (refusal.retryable || steps.length) steps.push(["Try again", () => this.#do(card, fault, path, body, said, draft)]);
       refuse(this.board.card(id) ?? card, fault, refusal.message, steps);
     }
     this.touch(id);

@@ -3,6 +3,8 @@
 import { announce, button, element } from "./actions.js";
 
 const COOL = 45_000; // --cool in tokens.css
+// A card that waits for its person, or for the server: it cannot be taken up again.
+export const BUSY = ".is-saving, :has(.card-form)";
 
 const number = new Intl.NumberFormat("en").format; // as the template writes it
 const parse = (html) => {
@@ -12,7 +14,7 @@ const parse = (html) => {
 };
 
 export class Board {
-  #holds = new Map(); // ticket id → why its card stays as it is: drag, keys, menu, form, saving
+  #holds = new Map(); // ticket id → why its card stays as it is: drag, keys, menu, palette; a form, a try to save
   #waiting = new Map(); // ticket id → what came for it meanwhile
   #drawn = new WeakMap(); // card → what it was made of
 
@@ -25,6 +27,15 @@ export class Board {
       const card = target.closest?.(".card");
       if (card && !card.contains(relatedTarget)) queueMicrotask(() => this.#catchUp(card.dataset.ticketId));
     });
+  }
+
+  // The board anew, as the server draws it.
+  replace(fresh) {
+    this.#waiting.clear();
+    this.element.className = fresh.className;
+    this.element.replaceChildren(...fresh.children);
+    Object.assign(this.element.dataset, fresh.dataset);
+    this.readRules();
   }
 
   // What the server says of the board: columns, where tickets may go, who there is, what the address arranges.
@@ -47,6 +58,8 @@ export class Board {
   columnOf(list) { return this.columns.get(list.dataset.status); }
   // Whether a card may be put between two others there.
   isRanked(list) { return this.rules.sort === "rank" && !this.columnOf(list).final; }
+  // A card that is to be seen there.
+  unfold(list) { list.closest(".is-collapsed")?.querySelector("[data-collapse]").click(); }
   #descends(list) { return this.column(list.dataset.status).hasAttribute("data-latest"); }
 
   // ── what a person holds stays as it is ──
@@ -118,10 +131,9 @@ export class Board {
   }
 
   // ids: those asked for; answer: what /tickets/cards said of them; own: those that nobody else has changed.
-  // False where a card belongs into a lane that is not there yet.
+  // False where there is a lane that the page lacks.
   apply(ids, answer, own = new Set()) {
     const found = new Map(answer.cards.map((card) => [card.id, card]));
-    let complete = true;
     for (const id of ids) {
       const next = found.get(id) ?? { gone: true };
       const card = this.card(id);
@@ -130,12 +142,12 @@ export class Board {
         if (!own.has(id)) this.#wait(card, next);
         else this.#waiting.set(id, next);
       } else if (next.gone) card?.remove();
-      else complete = this.place(id, next) && complete;
+      else this.place(id, next);
     }
     for (const head of answer.columns) this.count(head);
     for (const name of ["summary", "fleet"]) this.#swap(name, answer[name]);
     if (answer.columns.some((head) => head.total)) document.querySelector("[data-nothing]")?.remove();
-    return complete;
+    return this.#countLanes(new Map(answer.lanes.map((lane) => [lane.id, lane])));
   }
 
   #swap(name, html) {
@@ -147,17 +159,17 @@ export class Board {
   place(id, { column, lane, html }) {
     const old = this.card(id);
     const fresh = parse(html).querySelector("li");
-    if (old && Number(old.dataset.version) > Number(fresh.dataset.version)) return true;
+    if (old && Number(old.dataset.version) > Number(fresh.dataset.version)) return;
     this.#waiting.delete(id);
     const list = this.list(column, lane);
     const focus = old?.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const next = list && this.#successor(list, fresh, id);
     if (!list || next === undefined) {
       old?.remove(); // below what is loaded: the column's foot counts it
-      return Boolean(list);
+      return;
     }
     const stays = old && old.parentElement === list && old.nextElementSibling === next;
-    if (stays && this.#drawn.get(old) === html) return true; // one change may be fetched twice: by its maker and by its event
+    if (stays && this.#drawn.get(old) === html) return; // one change may be fetched twice: by its maker and by its event
     this.#drawn.set(fresh, html);
     const refusal = old?.querySelector(".card-refusal"); // it stays until it is dismissed
     if (refusal) fresh.append(refusal);
@@ -172,7 +184,6 @@ export class Board {
       (link ?? fresh.querySelector("a")).focus({ preventScroll: true });
     }
     if (fresh.classList.contains("is-warm")) setTimeout(() => cool(fresh), COOL);
-    return true;
   }
 
   // Who is at work on a card, and what it says of a lost one: that changes without an event. The rest of it stays.
@@ -191,13 +202,14 @@ export class Board {
     this.#swap("fleet", answer.fleet);
   }
 
+  // Returns the ids of the cards that are new: one of them may have come by an event meanwhile.
   append(list, html, next) {
-    const cards = parse(html).querySelectorAll("li.card");
-    // One of them may have come by an event meanwhile.
-    list.append(...[...cards].filter((card) => !this.card(card.dataset.ticketId)));
+    const cards = [...parse(html).querySelectorAll("li.card")].filter((card) => !this.card(card.dataset.ticketId));
+    list.append(...cards);
     if (next) list.dataset.next = next;
     else delete list.dataset.next;
     this.foot(list);
+    return cards.map((card) => card.dataset.ticketId);
   }
 
   count({ id, total, over, count }) {
@@ -215,6 +227,25 @@ export class Board {
       toggle(column, "col-empty", total === 0 && column.dataset.empty);
     }
     for (const list of this.lists) if (list.dataset.status === id && !list.dataset.lane) this.foot(list);
+  }
+
+  // lanes: id → {count, cells: column → number of tickets} of those that hold any.
+  #countLanes(lanes) {
+    for (const lane of this.element.querySelectorAll(".lane")) {
+      const now = lanes.get(lane.dataset.lane);
+      lanes.delete(lane.dataset.lane);
+      if (!now) {
+        if (!this.isBusy && !lane.querySelector(".card")) lane.remove();
+        continue;
+      }
+      const [old, fresh] = [lane.querySelector(".lane-count"), parse(now.count).firstElementChild];
+      if (!old.isEqualNode(fresh)) old.replaceWith(fresh);
+      for (const list of lane.querySelectorAll(".cards")) {
+        list.parentElement.dataset.total = now.cells[list.dataset.status] ?? 0;
+        this.foot(list);
+      }
+    }
+    return !lanes.size;
   }
 
   foot(list) {

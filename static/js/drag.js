@@ -1,6 +1,7 @@
 // Cards carried by mouse, pen or finger.
 
 import "../vendor/sortablejs-1.15.7/Sortable.min.js";
+import { BUSY } from "./cards.js";
 
 const { Sortable } = globalThis;
 const NOT_A_HANDLE = "button, input, textarea, select, .card-form, .card-refusal, .card-waits, .card-note a";
@@ -39,7 +40,7 @@ export class Drag {
     return new Sortable(list, {
       group: "cards",
       draggable: ".card",
-      filter: NOT_A_HANDLE,
+      filter: ({ target }, card) => target.closest(NOT_A_HANDLE) || card?.matches(BUSY),
       preventOnFilter: false,
       // Pointer events alone: the same by mouse and finger, and Esc can end it.
       forceFallback: true,

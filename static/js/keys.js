@@ -2,7 +2,7 @@
 
 import { tinykeys } from "../vendor/tinykeys-4.0.0/tinykeys.js";
 import { announce, button, element, icon } from "./actions.js";
-import { keyOf } from "./cards.js";
+import { BUSY, keyOf } from "./cards.js";
 
 const CONTROLS = "a[href], button";
 const QUIET = "hephaestus-single-keys-off";
@@ -11,7 +11,7 @@ export class Keys {
   #lifted = null; // {card, from, dock}
   #moving = false;
 
-  // shortcuts: key → function(card in focus or null); they wait where the person switched single keys off.
+  // shortcuts: key → function(card in focus or null); single ones wait where the person switched them off.
   constructor(board, mover, shortcuts) {
     this.board = board;
     this.mover = mover;
@@ -29,7 +29,7 @@ export class Keys {
     }).observe(board.element, { childList: true, subtree: true });
     this.watch();
     const single = (run) => (event) => {
-      if (localStorage.getItem(QUIET) || event.defaultPrevented || event.target.closest("[popover], dialog, form")) return;
+      if ((event.key.length === 1 && localStorage.getItem(QUIET)) || event.defaultPrevented || event.target.closest("[popover], dialog, form")) return;
       event.preventDefault();
       run(document.activeElement.closest?.(".card") ?? null, event);
     };
@@ -98,7 +98,7 @@ export class Keys {
       return beside ?? this.#edge(this.#across(list, way), way);
     }
     for (let other = this.#beside(list, way); other; other = this.#beside(other, way)) {
-      if (other.children.length) return this.#level(other, card);
+      if (other.firstElementChild?.checkVisibility()) return this.#level(other, card);
     }
     return null;
   }
@@ -130,6 +130,7 @@ export class Keys {
 
   #lift(card) {
     if (!this.board.rules.writes) return announce("You may look at this board, not change it.");
+    if (card.matches(BUSY)) return announce(`${keyOf(card)} is about to move.`);
     this.board.hold(card, "keys");
     card.classList.add("is-lifted");
     const what = element("b", {});
@@ -203,8 +204,10 @@ export class Keys {
     dock.remove();
     card.classList.remove("is-lifted");
     for (const box of this.board.element.querySelectorAll(".is-target")) box.classList.remove("is-target");
-    if (drop) this.mover.drop(card, from);
-    else {
+    if (drop) {
+      this.board.unfold(card);
+      this.mover.drop(card, from);
+    } else {
       this.board.settle(card, from.list);
       announce(`${keyOf(card)} is back in ${this.board.columns.get(from.column).name}.`);
     }

@@ -89,8 +89,10 @@ function steer(box, event) {
     rows.at(steps[event.key] % rows.length)?.focus();
   } else if (event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey) {
     const wanted = event.key.toLowerCase();
+    const hinted = rows.find((line) => line.querySelector("kbd")?.textContent.toLowerCase() === wanted);
     const next = [...rows.slice(at + 1), ...rows].find((line) => line.querySelector(".clip").textContent.trim().toLowerCase().startsWith(wanted));
-    next?.focus();
+    if (hinted) hinted.click();
+    else next?.focus();
   }
   event.stopPropagation();
 }

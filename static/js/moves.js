@@ -1,7 +1,8 @@
 // What a drop means: at once on the page, then on the server; refused, the card goes back and says why.
 
 import { announce, button, call, element, icon, newKey, openSignIn, toast } from "./actions.js";
-import { keyOf } from "./cards.js";
+import { BUSY, keyOf } from "./cards.js";
+import { Drafts } from "./ticketdrafts.js";
 
 const LANE_FIELDS = { agent: "assigned_agent_id", type: "ticket_type", priority: "priority" };
 
@@ -30,7 +31,7 @@ export class Mover {
     let comment;
     if (moves && this.board.rules.comment) {
       comment = await ask(this.board, card, {
-        label: `Why does ${key} move to ${this.#name(to.column)}?`, least: this.board.rules.comment, go: "Move", stop: "Put back",
+        name: "ask-status", label: `Why does ${key} move to ${this.#name(to.column)}?`, least: this.board.rules.comment, go: "Move", stop: "Put back",
       });
       if (comment === null) return back();
     }
@@ -40,10 +41,12 @@ export class Mover {
   // By the menu: to the top of the column.
   to(shown, columnId) {
     const card = this.board.card(shown.dataset.ticketId) ?? shown;
+    if (card.matches(BUSY)) return announce(`${keyOf(card)} is about to move.`);
     card.querySelector(".card-refusal")?.remove();
     const from = this.board.placeOf(card);
     const list = this.board.list(columnId, from.lane);
     if (!list) return;
+    this.board.unfold(list);
     list.prepend(card);
     this.#uncover(list, card);
     return this.drop(card, from);
@@ -79,6 +82,7 @@ export class Mover {
         ticket_id: id, expected_version: version, ...this.#beside(card, to), ...(moves && { new_status: to.column, comment }),
       }, { key });
       card.dataset.version = answer.version;
+      if (comment) draftsOf(this.board, card).drop("ask-status");
       announce(`${named} moved to ${goal}. ${(answer.warnings ?? []).join(" ")}`);
       card.querySelector(".card-refusal")?.remove();
     } catch (refusal) {
@@ -166,15 +170,20 @@ export function refuse(card, what, why, steps = []) {
 
 let forms = 0;
 
-// Asks for a text in the card's place. Null where the person thinks better of it.
-export function ask(board, card, { label, least = 0, go, stop = "Cancel", hint = "", value = "" }) {
+// What is typed in a card's place is kept where the ticket's own forms keep theirs.
+export const draftsOf = (board, card) => new Drafts(board.rules.me, card.dataset.ticketId);
+
+// Asks for a text in the card's place. Null where the person thinks better of it: Esc keeps what was typed for the
+// next time, as leaving does; whoever asked drops it once it is sent. `name`: of the draft.
+export function ask(board, card, { name, label, least = 0, go, stop = "Cancel", hint = "" }) {
   return new Promise((resolve) => {
-    board.hold(card, "form");
+    card.querySelector(".card-form")?.dispatchEvent(new Event("cancel"));
+    const drafts = draftsOf(board, card);
     const before = document.activeElement;
     const id = `card-form-${++forms}`;
     const count = element("span", { class: "hint", id: `${id}-hint` });
     const field = element("textarea", { class: "input", id, rows: "2", dir: "auto", "aria-describedby": `${id}-hint` });
-    field.value = value;
+    field.value = drafts.get(name)?.text ?? "";
     const enough = () => field.value.trim().length >= least;
     const submit = element("button", { type: "submit", class: "btn btn-sm btn-primary" }, go);
     const paint = () => {
@@ -187,13 +196,21 @@ export function ask(board, card, { label, least = 0, go, stop = "Cancel", hint =
       if (inside) (before?.isConnected && card.contains(before) ? before : card.querySelector(".card-title a")).focus({ preventScroll: true });
       resolve(text);
       // Not before whoever asked has taken the card over.
-      setTimeout(() => board.release(card, "form"));
+      setTimeout(() => board.release(card, form));
     };
     const form = element("form", { class: "card-form", onsubmit: (event) => {
       event.preventDefault();
       if (enough()) end(field.value.trim());
-    } }, element("label", { for: id }, label), field, element("footer", {}, count, button(stop, () => end(null), "btn-quiet"), submit));
-    field.addEventListener("input", paint);
+    } }, element("label", { for: id }, label), field, element("footer", {}, count, button(stop, () => {
+      drafts.drop(name);
+      end(null);
+    }, "btn-quiet"), submit));
+    board.hold(card, form);
+    field.addEventListener("input", () => {
+      drafts.keep(name, field.value);
+      paint();
+    });
+    form.addEventListener("cancel", () => end(null));
     form.addEventListener("keydown", (event) => {
       if (event.key === "Escape") {
         event.preventDefault();
@@ -204,7 +221,6 @@ export function ask(board, card, { label, least = 0, go, stop = "Cancel", hint =
       }
       event.stopPropagation();
     });
-    card.querySelector(".card-form")?.remove();
     card.append(form);
     paint();
     field.focus();

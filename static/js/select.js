@@ -3,7 +3,7 @@
 import { announce, button, call, element, icon, toast, toastRefusal } from "./actions.js";
 import { keyOf } from "./cards.js";
 import { openMenu } from "./menu.js";
-import { ask, refuse } from "./moves.js";
+import { ask, draftsOf, refuse } from "./moves.js";
 
 const MOST = 50; // tickets of one bulk update
 
@@ -81,8 +81,10 @@ export class Selection {
       card.classList.remove("is-selected");
       card.querySelector("[data-selected]")?.remove();
     }
+    let hidden = 0;
     for (const id of this.#ids) {
       const card = this.board.card(id);
+      if (!card) hidden += 1;
       if (!card || card.classList.contains("is-selected")) continue;
       card.classList.add("is-selected");
       card.querySelector(".card-top").prepend(element("span", { class: "vh", "data-selected": true }, "Selected. "));
@@ -92,7 +94,7 @@ export class Selection {
       this.#dock = null;
     } else {
       if (!this.#dock) document.body.append(this.#dock = this.#bar());
-      const said = `${this.#ids.size} selected`;
+      const said = `${this.#ids.size} selected${hidden ? `, ${hidden} not in sight` : ""}`;
       const line = this.#dock.querySelector("b");
       if (line.textContent !== said) line.textContent = said;
     }
@@ -112,23 +114,31 @@ export class Selection {
   }
 
   async #move(status) {
-    const first = this.board.card([...this.#ids][0]);
-    let comment;
-    if (this.board.rules.comment && first) {
-      comment = await ask(this.board, first, { label: `Why do ${this.#ids.size} tickets move to ${this.board.columns.get(status).name}?`, least: this.board.rules.comment, go: "Move all" });
-      if (comment === null) return;
-    }
-    this.#change({ status }, comment);
+    const { rules, columns } = this.board;
+    if (!rules.comment) return this.#change({ status });
+    const name = "ask-status";
+    const asked = await this.#ask(name, { label: `Why do ${this.#ids.size} tickets move to ${columns.get(status).name}?`, least: rules.comment, go: "Move all" });
+    if (asked) this.#change({ status }, asked.text, asked.sent);
   }
 
   async #tag() {
-    const first = this.board.card([...this.#ids][0]);
-    const text = first && await ask(this.board, first, { label: `Tag ${this.#ids.size} tickets`, least: 1, go: "Tag", hint: "Separate tags by commas" });
-    const tags = text?.split(",").map((tag) => tag.trim()).filter(Boolean);
-    if (tags?.length) this.#change({ tags_add: tags });
+    const asked = await this.#ask("ask-tags", { label: `Tag ${this.#ids.size} tickets`, least: 1, go: "Tag", hint: "Separate tags by commas" });
+    const tags = asked?.text.split(",").map((tag) => tag.trim()).filter(Boolean);
+    if (tags?.length) this.#change({ tags_add: tags }, undefined, asked.sent);
   }
 
-  async #change(updates, comment) {
+  // At the first selected card in sight: {text, sent}, sent() once it is; null where there is nothing to send.
+  async #ask(name, form) {
+    const card = [...this.#ids].map((id) => this.board.card(id)).find(Boolean);
+    if (!card) {
+      toast("The selected cards are not in sight. Remove the filters to go on.", { glyph: "warn" });
+      return null;
+    }
+    const text = await ask(this.board, card, { name, ...form });
+    return text === null ? null : { text, sent: () => draftsOf(this.board, card).drop(name) };
+  }
+
+  async #change(updates, comment, sent = () => {}) {
     const ids = [...this.#ids];
     const refused = [];
     let updated = 0;
@@ -139,11 +149,12 @@ export class Selection {
         refused.push(...answer.results.filter((result) => !result.success));
       }
     } catch (refusal) {
-      toastRefusal(`${ids.length} tickets are not changed.`, refusal, () => this.#change(updates, comment));
+      toastRefusal(`${ids.length - updated} of ${ids.length} tickets are not changed.`, refusal, () => this.#change(updates, comment, sent));
       return;
     } finally {
       this.touch(...ids);
     }
+    sent();
     // What was refused stays selected, with the reason at its card.
     this.#ids = new Set(refused.map((result) => result.ticket_id));
     this.#paint();

@@ -10,14 +10,17 @@ export class EventStream {
   #failures = 0;
   #timer = 0;
   #socket = null;
-  #ended = false;
+  #isRefused = false;
 
-  // handlers: since() → last seen seq; hello(message); event(message); live(); lost(retryAt); refused()
+  // handlers: since() → last seen seq; hello(message); event(message); live(); lost();
+  // refused() → whether there is no session any more, or nothing that it may see
   constructor(workflow, handlers) {
     this.workflow = workflow;
     this.on = handlers;
-    // A laptop that wakes, a network that is back, a tab that is looked at: no reason to wait any longer.
+    // A laptop that wakes, a network that is back, a tab that is looked at, by a person who may have signed in in
+    // another: no reason to wait any longer.
     addEventListener("online", () => this.retry());
+    addEventListener("focus", () => this.retry());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry(); });
     addEventListener("pagehide", () => this.#close());
     addEventListener("pageshow", (event) => { if (event.persisted) this.#open(); });
@@ -25,19 +28,22 @@ export class EventStream {
   }
 
   retry() {
-    if (!this.#timer || this.#ended) return;
+    if (!this.#timer && !this.#isRefused) return;
     clearTimeout(this.#timer);
     this.#open();
   }
 
-  end() {
-    this.#ended = true;
+  // Until somebody comes back to the page: only a sign-in elsewhere can help.
+  rest() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#isRefused = true;
     this.#close();
   }
 
   #open() {
     this.#timer = 0;
+    this.#isRefused = false;
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     const path = `/ws/workflows/${encodeURIComponent(this.workflow)}/?since=${this.on.since()}`;
     const socket = new WebSocket(`${scheme}//${location.host}${path}`);
@@ -63,16 +69,12 @@ export class EventStream {
   }
 
   async #again(code) {
-    if (this.#ended) return;
     this.#failures += REFUSALS.includes(code) ? SILENT_FAILURES : 1;
     // A refused handshake looks like a lost network: the address of the cards can tell them apart.
-    if (this.#failures >= SILENT_FAILURES && await this.on.refused()) {
-      this.end();
-      return;
-    }
+    if (this.#failures >= SILENT_FAILURES && await this.on.refused()) return this.rest();
     const wait = this.#wait * (0.75 + Math.random() / 2);
     this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT);
     this.#timer = setTimeout(() => this.#open(), wait);
-    this.on.lost(Date.now() + wait);
+    this.on.lost();
   }
 }

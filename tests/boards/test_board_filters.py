@@ -112,7 +112,7 @@ def test_lanes_hold_each_ticket_once(agent: AgentWithToken, browser: Client) -> 
     for by, lanes in names.items():
         page = html(browser, f"/tickets?workflow=anvil&lanes={by}")
         assert sorted(keys(page)) == sorted(ticket.key for ticket in tickets)
-        assert re.findall(r'<span class="clip" dir="auto">([^<]+)</span><span class="hint num">', page) == lanes
+        assert re.findall(r'<span class="clip" dir="auto">([^<]+)</span><span class="hint num', page) == lanes
 
 
 def test_a_long_cell_goes_on(agent: AgentWithToken, browser: Client) -> None:
@@ -136,8 +136,9 @@ def test_a_long_cell_goes_on(agent: AgentWithToken, browser: Client) -> None:
 def test_changed_cards_come_with_their_lane_and_only_where_they_fit(agent: AgentWithToken, browser: Client) -> None:
     mine, other = make_ticket(agent, assigned_agent_id="impl-1"), make_ticket(agent, ticket_type="bug")
     query = f"workflow=anvil&ids={mine.id},{other.id}"
-    cards = browser.get(f"/tickets/cards?{query}&lanes=agent").json()["cards"]
-    assert {card["id"]: card["lane"] for card in cards} == {mine.id: "impl-1", other.id: "none"}
+    answer = browser.get(f"/tickets/cards?{query}&lanes=agent").json()
+    assert {card["id"]: card["lane"] for card in answer["cards"]} == {mine.id: "impl-1", other.id: "none"}
+    assert {lane["id"]: lane["cells"] for lane in answer["lanes"]} == {"impl-1": {"backlog": 1}, "none": {"backlog": 1}}
     answer = browser.get(f"/tickets/cards?{query}&type=bug").json()
     assert [card["id"] for card in answer["cards"]] == [other.id]
     head = answer["columns"][0]

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import get_template, render_to_string
 
+from boards.selectors.arranged import MAX_LANES, Arrangement, Lane, lanes_of
 from boards.selectors.columns import cards_of, column_cards
 from boards.selectors.fleet import fleet_counts, open_leases
 from boards.web.account.connect import first_run
@@ -46,7 +47,7 @@ def board_page(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 
 @fragment
 def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """The cards of ``?ids=``, and the counts of all columns, after a change.
+    """The cards of ``?ids=``, and the counts of all columns and lanes, after a change.
 
     A card that is asked for and not in ``cards`` is no longer on the board. ``since`` is the last event
     that the page shows: what happened after it warms the card.
@@ -79,6 +80,7 @@ def changed_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
                 _column_head(board, status, total, wanted[status] if wanted is not None else None)
                 for status, total in counts.items()
             ],
+            "lanes": [_lane_head(lane) for lane in _lanes(arrangement)],
             "summary": _partial("boards/_summary.html", {"summary": summary}),
             "fleet": _partial("boards/_fleet.html", {"fleet": fleet_counts(leases), "workflow": workflow}),
         }
@@ -105,6 +107,14 @@ def more_cards(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
     html = Cards(workflow, board, leases, sort).all_html(found.cards)
     return JsonResponse({"html": html.decode(), "next": found.next_cursor})
+
+
+def _lanes(arrangement: Arrangement | None) -> list[Lane]:
+    return lanes_of(arrangement)[:MAX_LANES] if arrangement is not None and arrangement.lanes is not None else []
+
+
+def _lane_head(lane: Lane) -> dict[str, Any]:
+    return {"id": lane.id, "count": _partial("boards/_lane_count.html", {"lane": lane}), "cells": lane.counts}
 
 
 def _column_head(board: Board, status: str, total: int, found: int | None) -> dict[str, Any]:
