@@ -6,11 +6,11 @@ Read by keyset, so that the thousandth page costs what the first does: each quer
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Prefetch, Q, QuerySet
 from django.db.models.functions import Left
@@ -50,7 +50,6 @@ Row = BoardRevision | WorkflowHistory | TicketHistory
 LETTERS: dict[type[Row], str] = {BoardRevision: "b", WorkflowHistory: "w", TicketHistory: "h"}
 SOURCES = "".join(LETTERS.values())
 RowT = TypeVar("RowT", BoardRevision, WorkflowHistory, TicketHistory)
-ValuesT = TypeVar("ValuesT", WorkflowHistory, TicketHistory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,50 +109,58 @@ def changes(
     before: Position | None = None,
     after: Position | None = None,
     limit: int,
-    whole: bool = False,
 ) -> list[Row]:
     """The newest changes between two positions, newest first, with agents and tickets; ``limit`` of them at most.
 
     A query for the board, one for the workflow, one for each change type of the kind; up to three more for whom each
-    of these names. Values are cut unless ``whole``.
+    of these names. Of long values only the beginnings are read.
     """
-
-    def asked(rows: QuerySet[RowT]) -> QuerySet[RowT]:
-        return _asked(rows.filter(_between(before, after, rows.model), workflow=workflow), wanted)
-
-    sources: list[list[Row]] = []
-    if wanted.with_board:
-        revisions = asked(BoardRevision.objects.all())
-        sources.append(list(revisions.prefetch_related("agent", "via_agent")[:limit]))
-    if wanted.with_workflow:
-        around = asked(WorkflowHistory.objects.all()).prefetch_related("agent", "via_agent", "subject_agent")
-        if wanted.kind is not None:
-            around = around.filter(change_type__in=WORKFLOW_KINDS[wanted.kind])
-        sources.append(list((around if whole else _cut(around))[:limit]))
-    if wanted.with_tickets:
-        # New keys of a column, in the old order: nothing that anybody did.
-        rows = asked(TicketHistory.objects.all()).exclude(metadata__has_key="respread")
-        # Not joined: a planner that begins with a handful of agents would sort all that they ever did.
-        tickets = Prefetch("ticket", Ticket.objects.only("key", "title", "source"))
-        rows = rows.prefetch_related("agent", "via_agent", tickets)
-        sources += [list(part[:limit]) for part in _by_type(rows if whole else _cut(rows), wanted)]
-    merged = heapq.merge(*sources, key=Position.of, reverse=True)
-    found = list(islice(merged, limit))
-    if not whole:
-        for row in found:
-            if not isinstance(row, BoardRevision):
-                row.old_value, row.new_value = row.old, row.new  # type: ignore[union-attr]  # annotated
+    pages = [[*_shown(rows.filter(_between(before, after, rows.model)))[:limit]] for rows in _sources(workflow, wanted)]
+    found = list(islice(_merged(pages), limit))
+    for row in found:
+        if not isinstance(row, BoardRevision):
+            row.old_value, row.new_value = row.old, row.new  # type: ignore[union-attr]  # annotated
     return found
 
 
-def _cut(rows: QuerySet[ValuesT]) -> QuerySet[ValuesT]:
-    """With the beginnings of the values alone."""
-    beginnings = {"old": Left("old_value", EXCERPT), "new": Left("new_value", EXCERPT)}
-    return rows.defer("old_value", "new_value").annotate(**beginnings)
+def all_changes(workflow: Workflow, wanted: Wanted, *, chunk: int) -> Iterator[Row]:
+    """All changes that there are now, newest first and whole, but without agents and tickets.
+
+    ``chunk`` rows of each source are in memory at once. Each chunk is a query of its own: none stays open for a slow
+    reader.
+    """
+    return _merged([_read(rows, chunk) for rows in _sources(workflow, wanted)])
+
+
+def _read(rows: QuerySet[Any], chunk: int) -> Iterator[Row]:
+    last: Position | None = None
+    while True:
+        found = list(rows.filter(_between(last, None, rows.model))[:chunk])
+        yield from found
+        if len(found) < chunk:
+            return
+        last = Position.of(found[-1])
+
+
+def _merged(sources: Iterable[Iterable[Row]]) -> Iterator[Row]:
+    return heapq.merge(*sources, key=Position.of, reverse=True)
+
+
+def _sources(workflow: Workflow, wanted: Wanted) -> Iterator[QuerySet[Any]]:
+    """What is asked for, newest first, as queries that each run along an index."""
+    if wanted.with_board:
+        yield _asked(BoardRevision.objects.filter(workflow=workflow), wanted)
+    if wanted.with_workflow:
+        around = _asked(WorkflowHistory.objects.filter(workflow=workflow), wanted)
+        yield around.filter(change_type__in=WORKFLOW_KINDS[wanted.kind]) if wanted.kind is not None else around
+    if wanted.with_tickets:
+        # New keys of a column, in the old order: nothing that anybody did.
+        rows = TicketHistory.objects.filter(workflow=workflow).exclude(metadata__has_key="respread")
+        yield from _by_type(_asked(rows, wanted), wanted)
 
 
 def _by_type(rows: QuerySet[TicketHistory], wanted: Wanted) -> Iterator[QuerySet[TicketHistory]]:
-    """Queries that each run along an index: of several types in the whole workflow none holds the union in order."""
+    """Of several types in the whole workflow, no index holds the union in order."""
     types = TICKET_KINDS[wanted.kind] if wanted.kind is not None else ()
     if wanted.ticket_id is not None:
         rows = rows.filter(ticket_id=wanted.ticket_id)
@@ -173,6 +180,20 @@ def _asked(rows: QuerySet[RowT], wanted: Wanted) -> QuerySet[RowT]:
     if wanted.until is not None:
         rows = rows.filter(changed_at__lt=wanted.until)
     return rows.order_by("-changed_at", "-id")
+
+
+def _shown(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """With whom they name, and the beginnings of their values.
+
+    Not joined: a planner that begins with a handful of agents would sort all that they ever did.
+    """
+    rows = rows.prefetch_related("agent", "via_agent")
+    if rows.model is BoardRevision:
+        return rows
+    rows = rows.defer("old_value", "new_value").annotate(old=Left("old_value", EXCERPT), new=Left("new_value", EXCERPT))
+    if rows.model is WorkflowHistory:
+        return rows.prefetch_related("subject_agent")
+    return rows.prefetch_related(Prefetch("ticket", Ticket.objects.only("key", "title", "source")))
 
 
 def _between(before: Position | None, after: Position | None, source: type[Row]) -> Q:

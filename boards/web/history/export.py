@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
+from django.db.models import Model
 from django.utils import timezone
 from pydantic_core import to_json
 
-from boards.selectors.audit import Position, Row, Wanted, changes
+from boards.selectors.audit import Row, Wanted, all_changes
 from tickets.exports import MEDIA_TYPES, as_cell
-from tickets.models import TicketHistory, Workflow, WorkflowHistory
+from tickets.models import Agent, Ticket, TicketHistory, Workflow, WorkflowHistory
 from tickets.schemas.base import utc_text
 
 FORMATS = ("csv", "json")
@@ -41,26 +43,24 @@ class AuditExport:
         return f"audit-{self._workflow.key_prefix.lower()}.{self._form}"
 
     def parts(self) -> Iterator[bytes]:
-        """The file in UTF-8. Each part is read by queries of its own: none stays open for a slow reader."""
+        """The file in UTF-8."""
         write: dict[str, Callable[[], Iterator[bytes]]] = {"csv": self._csv, "json": self._json}
         return write[self._form]()
 
     def _chunks(self) -> Iterator[list[dict[str, Any]]]:
-        last: Position | None = None
-        while True:
-            rows = changes(self._workflow, self._wanted, before=last, limit=CHUNK, whole=True)
-            if rows:
-                yield [_fields(row) for row in rows]
-            if len(rows) < CHUNK:
-                return
-            last = Position.of(rows[-1])
+        rows = all_changes(self._workflow, self._wanted, chunk=CHUNK)
+        names, keys = _Known(Agent, "name"), _Known(Ticket, "key")
+        while chunk := list(islice(rows, CHUNK)):
+            names.learn(row.agent_id for row in chunk)
+            keys.learn(row.ticket_id for row in chunk if isinstance(row, TicketHistory))
+            yield [_fields(row, names, keys) for row in chunk]
 
     def _csv(self) -> Iterator[bytes]:
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer)
         writer.writerow(NAMES)
         for rows in self._chunks():
-            writer.writerows([as_cell(_text(row[name])) for name in NAMES] for row in rows)
+            writer.writerows(map(_cell, row.values()) for row in rows)
             yield buffer.getvalue().encode()
             buffer.seek(0)
             buffer.truncate()
@@ -77,18 +77,29 @@ class AuditExport:
         yield b"\n]}\n"
 
 
-def _fields(row: Row) -> dict[str, Any]:
-    who = {
-        "changed_at": utc_text(row.changed_at),
-        "agent_id": row.agent_id,
-        "agent_name": row.agent.name,
-        "via_agent_id": row.via_agent_id,
-    }
+class _Known(dict[str, str]):
+    """One field of the rows of a table that were asked for so far, by id."""
+
+    def __init__(self, model: type[Model], field: str) -> None:
+        super().__init__()
+        self._rows, self._field = model._default_manager.all(), field
+
+    def learn(self, ids: Iterable[str]) -> None:
+        """Read those that are not known yet. One query, if any."""
+        if new := {*ids} - self.keys():
+            self.update(self._rows.filter(pk__in=new).values_list("pk", self._field))
+
+
+def _fields(row: Row, names: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, Any]:
+    """In the order of ``NAMES``."""
+    found: dict[str, Any] = dict.fromkeys(NAMES)
+    found["changed_at"] = utc_text(row.changed_at)
+    found["agent_id"], found["agent_name"], found["via_agent_id"] = row.agent_id, names[row.agent_id], row.via_agent_id
     if isinstance(row, TicketHistory):
-        about = {
+        found |= {
             "change_id": f"h{row.pk}",
             "change_type": row.change_type,
-            "ticket_key": row.ticket.key,
+            "ticket_key": keys[row.ticket_id],
             "ticket_id": row.ticket_id,
             "field_name": row.field_name,
             "old_value": row.old_value,
@@ -97,7 +108,7 @@ def _fields(row: Row) -> dict[str, Any]:
             "metadata": row.metadata,
         }
     elif isinstance(row, WorkflowHistory):
-        about = {
+        found |= {
             "change_id": f"w{row.pk}",
             "change_type": row.change_type,
             "field_name": row.field_name,
@@ -106,7 +117,7 @@ def _fields(row: Row) -> dict[str, Any]:
             "subject_agent_id": row.subject_agent_id,
         }
     else:
-        about = {
+        found |= {
             "change_id": f"b{row.pk}",
             "change_type": "board_updated",
             "field_name": "board",
@@ -114,9 +125,8 @@ def _fields(row: Row) -> dict[str, Any]:
             "change_description": f"Version {row.version}",
             "metadata": {"version": row.version, "moved_tickets": row.moved_tickets},
         }
-    found: dict[str, Any] = {**who, **about}
-    return {name: found.get(name) for name in NAMES}
+    return found
 
 
-def _text(value: Any) -> Any:
-    return to_json(value).decode() if isinstance(value, dict) else value
+def _cell(value: str | dict[str, Any] | None) -> str | None:
+    return to_json(value).decode() if isinstance(value, dict) else value and as_cell(value)
