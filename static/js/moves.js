@@ -174,16 +174,17 @@ let forms = 0;
 export const draftsOf = (board, card) => new Drafts(board.rules.me, card.dataset.ticketId);
 
 // Asks for a text in the card's place. Null where the person thinks better of it: Esc keeps what was typed for the
-// next time, as leaving does; whoever asked drops it once it is sent. `name`: of the draft.
+// next time, as leaving does; whoever asked drops it once it is sent. `name`: of the
+// draft, where there is one.
 export function ask(board, card, { name, label, least = 0, go, stop = "Cancel", hint = "" }) {
   return new Promise((resolve) => {
     card.querySelector(".card-form")?.dispatchEvent(new Event("cancel"));
-    const drafts = draftsOf(board, card);
+    const drafts = name ? draftsOf(board, card) : null;
     const before = document.activeElement;
     const id = `card-form-${++forms}`;
     const count = element("span", { class: "hint", id: `${id}-hint` });
     const field = element("textarea", { class: "input", id, rows: "2", dir: "auto", "aria-describedby": `${id}-hint` });
-    field.value = drafts.get(name)?.text ?? "";
+    field.value = drafts?.get(name)?.text ?? "";
     const enough = () => field.value.trim().length >= least;
     const submit = element("button", { type: "submit", class: "btn btn-sm btn-primary" }, go);
     const paint = () => {
@@ -202,12 +203,12 @@ export function ask(board, card, { name, label, least = 0, go, stop = "Cancel", 
       event.preventDefault();
       if (enough()) end(field.value.trim());
     } }, element("label", { for: id }, label), field, element("footer", {}, count, button(stop, () => {
-      drafts.drop(name);
+      drafts?.drop(name);
       end(null);
     }, "btn-quiet"), submit));
     board.hold(card, form);
     field.addEventListener("input", () => {
-      drafts.keep(name, field.value);
+      drafts?.keep(name, field.value);
       paint();
     });
     form.addEventListener("cancel", () => end(null));
