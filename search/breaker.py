@@ -52,7 +52,7 @@ class Breaker:
             return
         left = self._open_until - self._clock()
         if left > 0:
-            raise self._error(f"{self._reason} It is asked again in {max(1, round(left))} s.")
+            raise self._error(f"{self._reason.removesuffix('.')}. It is asked again in {max(1, round(left))} s.")
         # As if it had failed already: a call that never ends must not be waited for.
         self._wait(min(2 * self._pause, self._longest_pause))
 

@@ -39,6 +39,10 @@ class PreparedTicket(Protocol):
         """Tickets that are about the same, at most five, best first; fields as ``SimilarTicket``."""
 
     @property
+    def is_compared(self) -> bool:
+        """Whether meanings were compared; if not, only equal text was looked for."""
+
+    @property
     def duplicate(self) -> dict[str, Any] | None:
         """The one of them that says the same beyond doubt."""
 

@@ -43,6 +43,10 @@ class Prepared:
     similar: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def is_compared(self) -> bool:
+        return self.embedded is not None
+
+    @property
     def duplicate(self) -> dict[str, Any] | None:
         best = self.similar[0] if self.similar else None
         certain = provider().thresholds.duplicate

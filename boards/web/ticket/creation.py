@@ -55,10 +55,11 @@ def alike(request: HttpRequest) -> HttpResponse:
     except DomainError as error:
         return JsonResponse(error.as_dict(), status=error.status)
     index = ports.ticket_index()
-    rows = index.prepare(workflow=workflow, drafts=[asked])[0].similar if index is not None else []
+    prepared = index.prepare(workflow=workflow, drafts=[asked])[0] if index is not None else None
     board = board_of(workflow)
-    found = [(row, board.by_id.get(row["status"])) for row in rows]
-    return render(request, "boards/new_ticket_alike.html", {"found": found, "board": board})
+    found = [(row, board.by_id.get(row["status"])) for row in prepared.similar] if prepared is not None else []
+    context = {"found": found, "board": board, "is_compared": prepared is not None and prepared.is_compared}
+    return render(request, "boards/new_ticket_alike.html", context)
 
 
 def _choices(actor: Actor, workflow: Workflow, board: Board) -> dict[str, Any]:
