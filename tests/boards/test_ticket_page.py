@@ -13,9 +13,10 @@ from pytest_django import DjangoAssertNumQueries
 from boards.web import markdown
 from tests.boards.pages import HOSTILE, browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
-from tickets.models import Ticket, TicketHistory, Workflow
+from tickets.models import Agent, Ticket, TicketHistory, Workflow
 from tickets.schemas.comments import AddComment, DeleteComment
-from tickets.schemas.tickets import UpdateTicket
+from tickets.schemas.tickets import AssignTicket, UpdateTicket
+from tickets.services.assignment import ticket_assign
 from tickets.services.comments import comment_add, comment_delete
 from tickets.services.tickets import ticket_update
 
@@ -147,6 +148,30 @@ def test_a_changed_text_can_be_compared(agent: AgentWithToken, browser: Client) 
     assert re.search("<del.*Another &lt;b&gt;line", shown)
     assert re.search("<ins.*A better &lt;b&gt;line", shown)
     assert html(browser, f"/tickets/{ticket.key}/changes/999999", 404)
+
+
+def test_history_names_tickets_by_their_keys_and_values_as_the_ticket_shows_them(
+    workflow: Workflow, agent: AgentWithToken, browser: Client
+) -> None:
+    other, ticket = make_ticket(agent), make_ticket(agent)
+    builder = make_agent(workflow)
+    Agent.objects.filter(pk=builder.id).update(name="The builder")
+    update(agent, ticket, parent_ticket_id=other.id, blocked_by_add=[other.id], related_ticket_ids=[other.id])
+    update(agent, ticket, blocked_by_remove=[other.id], estimate_minutes=90, ticket_type="bug", title="x" * 300)
+    ticket_assign(actor=agent.actor, request=AssignTicket(ticket_id=ticket.id, assigned_agent_id=builder.id))
+    page = html(browser, f"/tickets/{ticket.key}")
+    timeline = " ".join(re.sub(r"<[^>]+>", " ", page.partition("data-timeline>")[2].partition("</ol>")[0]).split())
+    for said in (
+        f"made it part of {other.key}", f"made it wait for {other.key}", f"related it to {other.key}",
+        f"freed it from {other.key}", "changed the estimate to 1h 30m", "changed the type from Task to Bug",
+        "assigned it to The builder",
+    ):  # fmt: skip
+        assert said in timeline, said
+    assert other.id not in timeline
+    # A title that is cut in the line can be read whole.
+    change = re.search(r'data-change="(\d+)"', page)
+    assert change
+    assert "x" * 300 in html(browser, f"/tickets/{ticket.key}/changes/{change[1]}")
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 from urllib.parse import urlencode
 
 from django.utils import timezone
@@ -15,16 +13,13 @@ from boards.models import BoardRevision
 from boards.selectors.audit import Position, Row
 from boards.web.history.board import board_changes
 from boards.web.history.workflow import workflow_change
-from boards.web.ticket.activity import VALUE_SHOWN, Entry, short, step
+from boards.web.ticket.activity import Entry, short, step, tied_keys
 from gitlinks.models import TicketCommit
 from tickets.models import Agent, Ticket, TicketComment, TicketHistory, Workflow, WorkflowHistory
 from tickets.rules import Board, Column, parse_board
 from tickets.schemas.base import utc_text
 
-# Fields that hold ids of tickets.
-TIES = ("blocked_by_ticket_ids", "parent_ticket_id", "related_ticket_ids")
 COMMENTS = ("commented", "comment_edited", "comment_deleted")
-KEYS_SHOWN = 8
 MAX_REVISIONS = 200
 
 
@@ -76,7 +71,7 @@ class Words:
     def entries(self, rows: Sequence[Row]) -> list[AuditEntry]:
         """In the order of the rows."""
         history = [row for row in rows if isinstance(row, TicketHistory)]
-        keys = _keys(history)
+        keys = tied_keys(history)
         messages = _messages(history)
         comments = _comments(history)
         earlier = self._earlier([row for row in rows if isinstance(row, BoardRevision)])
@@ -96,12 +91,8 @@ class Words:
         messages: Mapping[tuple[str, str], str],
         comments: Mapping[str, str],
     ) -> AuditEntry:
-        if row.field_name in TIES:
-            told = _tie(row, keys)
-        else:
-            said = {sha: text for (ticket_id, sha), text in messages.items() if ticket_id == row.ticket_id}
-            told = _plain(step(self.board, row, said), row, comments)
-        long = max(len(row.old_value or ""), len(row.new_value or "")) > VALUE_SHOWN
+        said = {sha: text for (ticket_id, sha), text in messages.items() if ticket_id == row.ticket_id}
+        told = _plain(step(self.board, row, said, keys), row, comments)
         return AuditEntry(
             workflow_id=row.workflow_id,
             step=told,
@@ -109,7 +100,7 @@ class Words:
             agent=row.agent,
             via=row.via_agent,
             ticket=row.ticket,
-            can_compare=row.change_type == "field_updated" and (told.is_text or long) and row.field_name not in TIES,
+            can_compare=told.is_text,
         )
 
     def _around(self, row: WorkflowHistory) -> AuditEntry:
@@ -179,40 +170,6 @@ def _plain(told: Entry, row: TicketHistory, comments: Mapping[str, str]) -> Entr
     if change == "field_updated" and not (told.value or told.was or told.is_text):
         return replace(told, phrase=f"emptied {told.phrase.removeprefix('changed ')}")
     return told
-
-
-def _tie(row: TicketHistory, keys: Mapping[str, str]) -> Entry:
-    """A change of what a ticket waits for, belongs to or is related to: the keys that came or went."""
-    old, new = (_ids(value, row.field_name) for value in (row.old_value, row.new_value))
-    came, went = [id_ for id_ in new if id_ not in old], [id_ for id_ in old if id_ not in new]
-    named = ", ".join(keys.get(id_, id_) for id_ in (came or went)[:KEYS_SHOWN])
-    if row.field_name == "blocked_by_ticket_ids":
-        phrase, icon = ("made it wait for" if came else "freed it from", "lock")
-        named += f" ({row.change_description})" if row.change_description else ""
-    elif row.field_name == "parent_ticket_id":
-        phrase, icon = ("made it part of" if came else "took it out of", "blocks")
-    else:
-        phrase, icon = ("related it to" if came else "no longer relates it to", "link")
-    return Entry(f"h{row.id}", row.changed_at, row.agent, icon, phrase, named, history_id=row.id)
-
-
-def _ids(value: str | None, field: str | None) -> list[str]:
-    """The ids of tickets in a value; those that a cut value holds whole."""
-    if not value:
-        return []
-    if field == "parent_ticket_id":
-        return [value]
-    try:
-        found: Any = json.loads(value)
-    except ValueError:
-        found = value.strip("[").split(",")[:-1]
-    return [str(id_).strip(' "') for id_ in found]
-
-
-def _keys(rows: Iterable[TicketHistory]) -> dict[str, str]:
-    tied = [row for row in rows if row.field_name in TIES]
-    ids = {id_ for row in tied for value in (row.old_value, row.new_value) for id_ in _ids(value, row.field_name)}
-    return dict(Ticket.objects.filter(pk__in=ids).values_list("pk", "key")) if ids else {}
 
 
 def _messages(rows: Iterable[TicketHistory]) -> dict[tuple[str, str], str]:

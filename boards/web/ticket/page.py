@@ -94,7 +94,7 @@ def preview(request: HttpRequest) -> HttpResponse:
         workflow = workflow_for(actor_for_user(request.user), workflow_id)
     except DomainError as error:
         return JsonResponse(error.as_dict(), status=error.status)
-    return HttpResponse(markdown.render(text, _member_ids(workflow.id), workflow.key_prefix))
+    return HttpResponse(markdown.render(text, _member_names(workflow.id), workflow.key_prefix))
 
 
 def _asked_preview(request: HttpRequest) -> tuple[str, str]:
@@ -121,9 +121,9 @@ def _activity(request: HttpRequest, actor: Actor, ticket: Ticket) -> Activity:
     asked, before = request.GET.get("show", "all"), request.GET.get("before")
     show: Show = next((known for known in SHOWS if known == asked), "all")
     limit = EVERYTHING if request.GET.get("activity") == "all" else PAGE
-    agents = _member_ids(ticket.workflow_id)
+    names = _member_names(ticket.workflow_id)
     return Activity(
-        ticket, board_of(ticket.workflow), actor.agent_id, agents, show, Cursor.parse(before) if before else None, limit
+        ticket, board_of(ticket.workflow), actor.agent_id, names, show, Cursor.parse(before) if before else None, limit
     )
 
 
@@ -131,8 +131,8 @@ def _context(view: TicketView) -> dict[str, Any]:
     return {"view": view, "ticket": view.ticket, "workflow": view.workflow, "board": view.board}
 
 
-def _member_ids(workflow_id: str) -> frozenset[str]:
-    return frozenset(Membership.objects.filter(workflow_id=workflow_id).values_list("agent_id", flat=True))
+def _member_names(workflow_id: str) -> dict[str, str]:
+    return dict(Membership.objects.filter(workflow_id=workflow_id).values_list("agent_id", "agent__name"))
 
 
 def _tickets(workflow: Workflow, words: str) -> list[dict[str, Any]]:
