@@ -1,4 +1,4 @@
-// A commit over what is open: the same window as on its page. The addresses are ticketlink.js's to keep.
+// A commit over what is open: the same window as on its page. The addresses are commitlink.js's to keep.
 
 import { element, icon } from "./actions.js";
 import { openWindow } from "./diffwindow.js";

@@ -13,7 +13,8 @@ function paint(word, isLost) {
 }
 
 // follow("forge", 17, (events, isStale) => …): events after number 17. `isStale`: some are missing, ask for everything.
-export function follow(workflow, seq, tell) {
+// `refused`: called when the person may no longer follow.
+export function follow(workflow, seq, tell, refused = () => {}) {
   let waiting = [];
   let isStale = false;
   let timer = 0;
@@ -46,6 +47,7 @@ export function follow(workflow, seq, tell) {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" }).catch(() => null);
       if (!answer || answer.ok) return false;
       paint("Not live", true);
+      refused();
       return true;
     },
   });

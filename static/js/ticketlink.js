@@ -1,11 +1,11 @@
 // Opens tickets over the board: the address changes, back closes, a reload shows the page of its own.
 
 import { announce, element, icon } from "./actions.js";
+import { followed, goToCommit, hideCommit, isCommit, showCommit } from "./commitlink.js";
 import { offer } from "./offers.js";
 import { remember } from "./recent.js";
 
 const TICKET = /^\/tickets\/([A-Za-z][A-Za-z0-9]*-[1-9][0-9]*)$/;
-const COMMIT = /^\/commits\/[0-9a-f]{4,64}$/;
 const FRESH = 4000; // ms: so long what was fetched ahead is shown
 const NEAR = 90; // ms: a pointer that only passes by fetches nothing
 
@@ -16,7 +16,6 @@ let timer = 0;
 let boardTitle = document.title;
 let trail = null; // {keys, at, list, isLeft}: the column that the person came from, where in it they are, whether they went on
 let lines = null;
-let commits = null; // the module of the dialog on a commit, once one was opened
 
 const keyOf = (link) => (link && link.origin === location.origin ? TICKET.exec(link.pathname)?.[1] : null);
 const load = () => Promise.all([import("./ticket.js"), import("./ticketlines.js")]).then(([made, offers]) => {
@@ -51,38 +50,16 @@ for (const kind of ["pointerover", "focusin"]) {
 }
 
 document.addEventListener("click", (event) => {
-  const link = event.target.closest?.("a[href]");
-  if (event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  if (!link || link.matches("[data-leave], [target]")) return;
+  const link = followed(event);
+  if (!link) return;
   const key = keyOf(link);
-  const isCommit = dialog?.open && link.origin === location.origin && COMMIT.test(link.pathname);
-  if (!key && !isCommit) return;
+  const leadsToCommit = dialog?.open && isCommit(link);
+  if (!key && !leadsToCommit) return;
   event.preventDefault();
-  if (isCommit) goToCommit(link.pathname + link.search);
-  else if (link.closest(".commit-dialog") && key === ticket?.data.key) commits.hide();
+  if (leadsToCommit) goToCommit(link, dialog);
+  else if (link.closest(".commit-dialog") && key === ticket?.data.key) hideCommit();
   else go(key);
 });
-
-// ── a commit of the ticket, over it ──
-
-function goToCommit(address) {
-  const { depth, commitDepth = 0 } = history.state;
-  history.pushState({ ...history.state, commit: address, commitDepth: commitDepth + 1, depth: depth + 1 }, "", address);
-  showCommit(address);
-}
-
-let commitLink = null; // the address of the link that the first of them was opened by
-
-async function showCommit(address) {
-  if (!commits?.isOpen()) commitLink = document.activeElement?.closest("a")?.getAttribute("href") ?? "";
-  commits ??= await import("./commitdialog.js");
-  if (history.state?.commit !== address) return; // gone back meanwhile
-  commits.show(address, () => {
-    if (history.state?.commit) history.go(-history.state.commitDepth);
-    // The link may have been drawn anew meanwhile.
-    if (document.activeElement === document.body && dialog.open) (dialog.querySelector(`a[href="${CSS.escape(commitLink)}"]`) ?? dialog.querySelector(".panel-main"))?.focus();
-  });
-}
 
 // What has only a key, and no link; `act`: to comment or edit at once.
 document.addEventListener("hephaestus:open", (event) => {
@@ -95,7 +72,7 @@ function go(key, act) {
   setOut(key);
   const { board = location.pathname + location.search, depth = 0 } = history.state?.ticket ? history.state : {};
   history.pushState({ ticket: key, board, depth: depth + 1 }, "", `/tickets/${key}`);
-  commits?.hide();
+  hideCommit();
   show(key, act);
 }
 
@@ -157,11 +134,11 @@ offer((key) => (ticket && dialog?.open && (!key || key === ticket.data.key) ? { 
 // Before the board's own, which would take the address for the board's.
 addEventListener("popstate", (event) => {
   const { ticket: key, commit } = event.state ?? {};
-  if (!commit) commits?.hide();
+  if (!commit) hideCommit();
   if (key && (ticket?.data.key !== key || !dialog.open)) show(key);
   else if (!key && dialog?.open) dialog.close();
   else if (!key) return;
-  if (commit) showCommit(commit);
+  if (commit) showCommit(dialog);
   event.stopImmediatePropagation();
 });
 
