@@ -30,6 +30,7 @@ class Form {
   #key = null; // of the request: the same until something is changed, so that a second try makes no second ticket
   #kept = null;
   #isBusy = false;
+  #isTyped = false;
 
   constructor(data, { created, close }) {
     Object.assign(this, { data, created, close });
@@ -38,6 +39,7 @@ class Form {
     this.values = { ...this.fresh };
     this.#restore();
     this.#build();
+    this.drafts.watch("form", this.body, () => { if (this.#isTyped) this.#keep(); });
   }
 
   begin() {
@@ -66,6 +68,7 @@ class Form {
   }
 
   #changed() {
+    this.#isTyped = true;
     this.#key = null;
     this.#keep();
     this.alike.ask(this.values);
@@ -81,6 +84,7 @@ class Form {
   #clear(more = {}) {
     this.values = { ...this.fresh, ...more };
     this.drafts.drop("form");
+    this.#isTyped = false;
     this.#key = null;
     this.title.value = "";
     this.tags.value = this.values.tags;
@@ -299,8 +303,10 @@ class Form {
     this.body.classList.add("is-saving");
     this.#key ??= newKey();
     this.#keep(); // also the key: after a crash of the browser the same try goes on
+    const sent = this.#body;
     try {
-      const answer = await call("tickets/create", { ...this.#body, on_duplicate: onDuplicate }, { key: `${this.#key}-${onDuplicate}` });
+      const answer = await call("tickets/create", { ...sent, on_duplicate: onDuplicate }, { key: `${this.#key}-${onDuplicate}` });
+      if (JSON.stringify(sent) !== JSON.stringify(this.#body)) return this.created({ ...answer, message: `${answer.key} is created, without what you typed since.` }, true);
       this.drafts.drop("form");
       const stays = this.more.checked;
       const { ticket_type, priority, initial_status, assigned_agent_id, parent_ticket_id, tags } = this.values;

@@ -10,6 +10,7 @@ import { Parts, parse } from "./ticketparts.js";
 export { parse };
 
 const BURST = 120; // ms: at most one request for what changed in this time
+const RETRY = 2000; // ms
 const QUIET = "hephaestus-single-keys-off";
 const EVENT_FIELDS = { status_changed: ["status"], ticket_resolved: ["status"], ticket_reopened: ["status"], ticket_assigned: ["assigned_agent_id"], ticket_blocked: ["blocked_reason"], ticket_claimed: ["assigned_agent_id", "status"] };
 
@@ -18,6 +19,7 @@ export class Ticket {
   #last = "Somebody";
   #timer = 0;
   #running = null;
+  #out = null; // what says that the person is signed out
 
   // options: close() of a dialog; open(key): shows another ticket
   constructor(root, { close, open }) {
@@ -76,15 +78,22 @@ export class Ticket {
   async #fetch(own) {
     const answer = await fetch(`/tickets/${this.data.id}/sheet?show=${this.comments.show}`, { headers: { Accept: "text/html" } }).catch(() => null);
     if (!this.root.isConnected) return;
-    if (!answer || answer.status >= 500) return void setTimeout(() => this.#soon(), 2000);
-    if (answer.status === 401) return this.say("stop", "You are signed out. What you see may be behind.", [["Sign in", openSignIn], ["Try again", () => this.refresh()]]);
-    if (answer.status === 404) return this.say("stop", "This ticket is no longer yours to see.");
-    const fresh = parse(await answer.text());
+    if (answer?.status === 401) return this.#saySignedOut();
+    if (answer?.status === 404) return this.say("stop", "This ticket is no longer yours to see.");
+    const html = answer?.ok ? await answer.text().catch(() => null) : null;
+    if (html === null) return setTimeout(() => this.#soon(), RETRY);
+    this.#out?.remove();
+    const fresh = parse(html);
     const before = this.data.version;
     this.#read(fresh);
     const changed = this.parts.apply(fresh, own);
     if (!own && changed.length && this.data.version !== before) announce(`${this.#last} changed this ticket.`);
     if (changed.includes("related")) this.#alike();
+  }
+
+  #saySignedOut() {
+    if (this.#out?.isConnected) return;
+    this.#out = this.say("stop", "You are signed out. What you see may be behind.", [["Sign in", openSignIn], ["Try again", () => this.refresh()]]);
   }
 
   // What says about the same takes a search: it comes after the rest.
@@ -129,6 +138,7 @@ export class Ticket {
     place.replaceChildren(box);
     const fade = () => (box.matches(":hover, :focus-within") ? setTimeout(fade, 2000) : close());
     if (ms) setTimeout(fade, ms);
+    return box;
   }
 
   // ── keys ──

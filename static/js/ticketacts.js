@@ -1,6 +1,6 @@
 // What is done with a ticket as a whole: status, assignment, resolution, commits, blockers, parts, relations, leases, approval.
 
-import { announce, button, call, copy, element, icon, newKey } from "./actions.js";
+import { announce, button, call, copy, element, icon } from "./actions.js";
 import { openMenu } from "./menu.js";
 import { Editor } from "./ticketeditor.js";
 import { Picker } from "./ticketpicker.js";
@@ -68,49 +68,31 @@ export class Acts {
     }));
   }
 
-  async #assign(id, name) {
-    const base = this.ticket.data.values.assigned_agent_id;
-    if ((base ?? null) === id) return;
+  #assign(id, name) {
     const send = (version) => call("tickets/assign", { ticket_id: this.ticket.data.id, assigned_agent_id: id, expected_version: version });
-    await this.#settled("assigned_agent_id", base, id, name, send, id ? `Assigned to ${name}.` : "Assigned to nobody.");
+    return this.ticket.fields.choose("assigned_agent_id", id, name, { send, said: id ? `Assigned to ${name}.` : "Assigned to nobody." });
   }
 
-  async move(column, comment) {
+  move(column, comment) {
     const { data } = this.ticket;
     if (data.comment && comment === undefined) {
       return this.#ask("status", { label: `Why does it move to ${column.name}?`, go: "Move", least: data.comment, run: (text) => this.move(column, text), said: "" });
     }
     const send = (version) => call("tickets/change-status", { ticket_id: data.id, new_status: column.id, comment, expected_version: version });
-    await this.#settled("status", data.values.status, column.id, column.name, send, `Moved to ${column.name}.`);
+    return this.ticket.fields.choose("status", column.id, column.name, { send, said: `Moved to ${column.name}.`, explain: (refusal) => this.#explainMove(column.name, refusal) });
   }
 
-  // Sends a change of one field with the version that is shown; again, where only something else has changed.
-  async #settled(field, base, value, word, send, said) {
-    try {
-      const answer = await send(this.ticket.data.version).catch((refusal) => {
-        if (refusal.code !== "conflict" || !refusal.current_version) throw refusal;
-        return this.ticket.fields.settle(field, base, value, refusal, () => send(this.ticket.data.version));
-      });
-      announce([said, ...(answer.warnings ?? [])].join(" "));
-      if (answer.warnings?.length) this.ticket.say("wait", answer.warnings.join(" "));
-      await this.ticket.refresh({ own: true });
-    } catch (refusal) {
-      if (refusal.code === undefined) throw refusal;
-      this.#explain(field, word, refusal, () => this.#settled(field, this.ticket.data.values[field], value, word, send, said));
-    }
-  }
-
-  #explain(field, word, refusal, again) {
+  // Whether there was more to say than the refusal does.
+  #explainMove(word, refusal) {
     const { data } = this.ticket;
     if (refusal.code === "blocked") {
       const keys = data.blockers.slice(0, 2);
-      return this.ticket.say("stop", `Not moved to ${word}. ${keys.length ? `${keys.join(", ")} must be resolved first.` : refusal.message}`, keys.map((key) => [`Open ${key}`, () => this.ticket.open(key)]));
-    }
-    if (refusal.code === "transition_not_allowed") {
+      this.ticket.say("stop", `Not moved to ${word}. ${keys.length ? `${keys.join(", ")} must be resolved first.` : refusal.message}`, keys.map((key) => [`Open ${key}`, () => this.ticket.open(key)]));
+    } else if (refusal.code === "transition_not_allowed") {
       const to = refusal.allowed.map((id) => data.columns.find((column) => column.id === id)).filter(Boolean);
-      return this.ticket.say("stop", `Not moved to ${word}. From here it may go to ${to.map((column) => column.name).join(", ")}.`, to.slice(0, 1).map((column) => [`Move to ${column.name}`, () => this.move(column)]));
-    }
-    this.ticket.fields.explain(field, word, refusal, again);
+      this.ticket.say("stop", `Not moved to ${word}. From here it may go to ${to.map((column) => column.name).join(", ")}.`, to.slice(0, 1).map((column) => [`Move to ${column.name}`, () => this.move(column)]));
+    } else return false;
+    return true;
   }
 
   // ── with a form in the foot ──
@@ -144,7 +126,7 @@ export class Acts {
 
   #ask(name, { label, go, least, run, said }) {
     const { drafts, data } = this.ticket;
-    const draft = { get: () => drafts.get(`ask-${name}`), keep: (text) => drafts.keep(`ask-${name}`, text), drop: () => drafts.drop(`ask-${name}`) };
+    const draft = drafts.of(`ask-${name}`);
     const editor = new Editor(data, {
       name: `ask-${name}`, label, go, least, rows: 2, bar: false, draft,
       save: (text, _, { key }) => run(text.trim(), key),
@@ -202,7 +184,7 @@ export class Acts {
   // ── at once ──
 
   #update(ticket, updates) {
-    return call("tickets/update", { ticket_id: ticket, updates }, { key: newKey() });
+    return call("tickets/update", { ticket_id: ticket, updates });
   }
 
   #do(fault, path, body, said) {

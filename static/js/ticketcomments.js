@@ -25,6 +25,7 @@ export class Comments {
         this.composer.clear();
         ticket.refresh({ own: true });
       },
+      more: (text) => this.#rest(this.composer, text),
     });
     place.append(this.composer.element);
     this.restore();
@@ -47,8 +48,14 @@ export class Comments {
 
   #editor(name, options) {
     const { data, drafts } = this.ticket;
-    const draft = { get: () => drafts.get(name), keep: (text) => drafts.keep(name, text), drop: () => drafts.drop(name) };
-    return new Editor(data, { name, draft, ...options });
+    return new Editor(data, { name, draft: drafts.of(name), ...options });
+  }
+
+  // What was typed while the text was sent is another comment.
+  #rest(editor, text) {
+    if (editor.value.startsWith(text)) editor.put(editor.value.slice(text.length).trimStart());
+    editor.links.value = "";
+    this.ticket.refresh({ own: true });
   }
 
   #click(event) {
@@ -90,6 +97,7 @@ export class Comments {
         close();
         this.ticket.refresh({ own: true });
       },
+      more: (text) => this.#rest(editor, text),
       cancel: () => {
         this.ticket.drafts.drop(`reply:${id}`);
         close();

@@ -33,6 +33,24 @@ export class Drafts {
     return true;
   }
 
+  // One field's, as an editor keeps its text in it.
+  of(field) {
+    return {
+      get: () => this.get(field), keep: (text) => this.keep(field, text), drop: () => this.drop(field),
+      watch: (node, keep) => this.watch(field, node, keep),
+    };
+  }
+
+  // A draft has one place, whatever tab it is typed in. Calls keep() when another tab has thrown it away, which was
+  // its own text and not what is typed here; for as long as the node is in the page.
+  watch(field, node, keep) {
+    const changed = ({ key, newValue }) => {
+      if (!node.isConnected) removeEventListener("storage", changed);
+      else if (key === this.prefix + field && newValue === null) keep();
+    };
+    addEventListener("storage", changed);
+  }
+
   fields() {
     return Object.keys(localStorage).filter((key) => key.startsWith(this.prefix)).map((key) => key.slice(this.prefix.length));
   }

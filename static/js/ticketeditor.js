@@ -11,8 +11,9 @@ const TOOLS = [
 ];
 let count = 0;
 
-// options: label, go (word), save(text, attachments) → promise; cancel()?; value, draft ({get, keep, drop}),
-// rows, least, placeholder, attach (whether addresses may be added), bar (whether there are tools)
+// options: label, go (word), save(text, attachments) → promise; done()?: all of it is saved; more(text)?: that much
+// is, and more was typed meanwhile; cancel()?, escape()?; value, draft (Drafts.of), rows, least, placeholder,
+// attach (whether addresses may be added), bar (whether there are tools)
 export class Editor {
   // Of the request that sends the text: the same until the text changes, so that a second try does not say it twice.
   key = null;
@@ -59,16 +60,7 @@ export class Editor {
     const kept = options.draft?.get()?.text;
     this.value = kept ?? value;
     if (kept !== undefined) this.#paint("Draft restored");
-    if (this.draft) this.#watch();
-  }
-
-  // A draft has one place, whatever tab it is typed in: what another one sent and threw away was not ours.
-  #watch() {
-    const changed = ({ newValue }) => {
-      if (!this.element.isConnected) removeEventListener("storage", changed);
-      else if (newValue === null && this.isTyped && this.value && !this.draft.get()) this.draft.keep(this.value);
-    };
-    addEventListener("storage", changed);
+    this.draft?.watch(this.element, () => { if (this.isTyped) this.draft.keep(this.value); });
   }
 
   get value() { return this.field.value; }
@@ -105,11 +97,10 @@ export class Editor {
     this.key ??= newKey();
     try {
       await this.save(text, this.links.value.split(/\s+/).filter(Boolean), this);
-      // What was typed meanwhile stays a draft.
       if (this.value === text) {
         this.draft?.drop();
         this.done?.();
-      }
+      } else this.more?.(text);
     } catch (refusal) {
       if (refusal.code === undefined) throw refusal;
       this.#paint("Draft kept");

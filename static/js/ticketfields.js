@@ -1,6 +1,6 @@
 // The fields of a ticket, edited where they stand. Nothing is overwritten: who comes second sees both texts.
 
-import { announce, button, call, element, icon, newKey, openSignIn } from "./actions.js";
+import { announce, button, call, element, icon, openSignIn } from "./actions.js";
 import { openMenu } from "./menu.js";
 import { Editor } from "./ticketeditor.js";
 import { mergeView, merged } from "./ticketmerge.js";
@@ -38,15 +38,13 @@ export class Fields {
     this.#offerDrafts();
   }
 
-  get isEditing() { return this.#editing.size > 0; }
-
   edit(field, anchor) {
     const { data } = this.ticket;
     if (!data.writes || this.#editing.has(field)) return this.#editing.get(field)?.focus();
     const menus = {
       status: () => this.ticket.acts.statuses(),
-      priority: () => data.priorities.map((name) => ({ word: capital(name), glyph: `p-${name}`, checked: name === data.values.priority, run: () => this.#choose("priority", name, capital(name)) })),
-      ticket_type: () => Object.entries(data.types).map(([id, name]) => ({ word: name, checked: id === data.values.ticket_type, run: () => this.#choose("ticket_type", id, name) })),
+      priority: () => data.priorities.map((name) => ({ word: capital(name), glyph: `p-${name}`, checked: name === data.values.priority, run: () => this.choose("priority", name, capital(name)) })),
+      ticket_type: () => Object.entries(data.types).map(([id, name]) => ({ word: name, checked: id === data.values.ticket_type, run: () => this.choose("ticket_type", id, name) })),
       assigned_agent_id: () => this.ticket.acts.people(),
     };
     if (field in menus) this.menu(field, anchor, capital(WORDS[field]), menus[field]());
@@ -67,28 +65,31 @@ export class Fields {
   // ── saving ──
 
   // Saves what an edit made of `base`. Another's change of another field does not stand in its way; one of this
-  // field does: the refusal then has `theirs`.
-  async save(field, value, { base, version }, key = newKey(), tries = TRIES) {
+  // field does: the refusal then has `theirs`. send(version): the operation, where it is another than update.
+  async save(field, value, { base, version }, send = this.#updates(field, value), tries = TRIES) {
     try {
-      const answer = await call("tickets/update", { ticket_id: this.ticket.data.id, updates: { [field]: value }, expected_version: version }, { key });
-      announce(`${capital(WORDS[field])} saved.`);
-      return answer;
+      return await send(version);
     } catch (refusal) {
       if (refusal.code !== "conflict" || !refusal.current_version) throw refusal;
-      return this.settle(field, base, value, refusal, () => this.save(field, value, { base, version: this.ticket.data.version }, newKey(), tries - 1), tries);
+      await this.ticket.refresh({ own: true });
+      const { values, version: current } = this.ticket.data;
+      if (same(values[field], value)) return { version: current };
+      if (same(values[field], base) && tries > 0) return this.save(field, value, { base, version: current }, send, tries - 1);
+      throw Object.assign(refusal, { theirs: values[field], isOverlap: true });
     }
   }
 
-  // After a conflict: once more, where the field itself is as it was.
-  async settle(field, base, value, refusal, again, tries = TRIES) {
-    await this.ticket.refresh({ own: true });
-    const now = this.ticket.data.values[field];
-    if (same(now, value)) return {};
-    if (same(now, base) && tries > 0) return again();
-    throw Object.assign(refusal, { theirs: now, isOverlap: true });
+  #updates(field, value) {
+    return async (version) => {
+      const answer = await call("tickets/update", { ticket_id: this.ticket.data.id, updates: { [field]: value }, expected_version: version });
+      announce(`${capital(WORDS[field])} saved.`);
+      return answer;
+    };
   }
 
-  async #choose(field, value, word) {
+  // A choice from a menu: shown at once, taken back where it is refused. `send` as of save(), said: what it did,
+  // explain(refusal, again): says why not.
+  async choose(field, value, word, { send, said, explain } = {}) {
     const { data } = this.ticket;
     const base = data.values[field];
     if (same(base, value)) return;
@@ -98,18 +99,22 @@ export class Fields {
     if (label) label.textContent = word;
     part.classList.add("is-saving");
     try {
-      await this.save(field, value, { base, version: data.version });
+      const { warnings = [] } = await this.save(field, value, { base, version: data.version }, send);
+      if (said) announce([said, ...warnings].join(" "));
+      if (warnings.length) this.ticket.say("wait", warnings.join(" "));
       await this.ticket.refresh({ own: true });
     } catch (refusal) {
+      if (refusal.code === undefined) throw refusal;
       if (label) label.textContent = before;
-      this.explain(field, word, refusal, () => this.#choose(field, value, word));
+      const again = () => this.choose(field, value, word, { send, said, explain });
+      if (!explain?.(refusal, again)) this.#explain(field, word, refusal, again);
     } finally {
       part.classList.remove("is-saving");
     }
   }
 
   // Why a choice was not saved, in the foot of the sheet.
-  explain(field, word, refusal, again) {
+  #explain(field, word, refusal, again) {
     const name = WORDS[field];
     if (refusal.isOverlap) {
       return this.ticket.say("warm", `${this.ticket.changer(field)} changed the ${name} meanwhile. It is as they left it.`, [[`Set ${word} anyway`, again], ["Leave it", () => {}]]);
@@ -124,27 +129,30 @@ export class Fields {
     const form = FORMS[field];
     const draft = this.ticket.drafts.get(field);
     const { data } = this.ticket;
-    const state = { part, base: draft?.base ?? data.values[field], version: draft?.version ?? data.version };
+    const state = { field, part, base: draft?.base ?? data.values[field], version: draft?.version ?? data.version };
     const input = element(form.long ? "textarea" : "input", { class: "input", "aria-label": capital(WORDS[field]), dir: "auto", rows: form.long && "1", autocomplete: "off", placeholder: form.hint, "data-draft": field });
     input.value = draft?.text ?? form.write(state.base);
     const faults = element("div", { class: "editor-fault", role: "alert" });
     const box = element("form", { class: "line-edit", "data-editing": true, novalidate: true }, input,
       element("div", { class: "btn-row" }, element("button", { type: "submit", class: "btn btn-sm btn-primary" }, "Save"), button("Cancel", () => this.#discard(field, input.value), "btn-quiet")), faults);
     const run = async () => {
+      if (state.sent !== undefined) return;
       faults.replaceChildren();
+      box.classList.add("is-saving");
+      const text = input.value;
       try {
-        const value = form.read(input.value);
-        if (!same(value, state.base)) await this.save(field, value, state);
-        this.ticket.drafts.drop(field);
-        this.#end(field);
-        await this.ticket.refresh({ own: true });
+        await this.#send(state, form.read(text), text);
       } catch (refusal) {
         if (refusal.code === undefined) throw refusal;
         if (refusal.isOverlap) this.#merge(field);
         else faults.replaceChildren(...this.#fault(refusal, run));
+      } finally {
+        box.classList.remove("is-saving");
       }
     };
-    input.addEventListener("input", () => this.ticket.drafts.keep(field, input.value, { base: state.base, version: state.version }));
+    const keep = () => this.#keep(state);
+    input.addEventListener("input", keep);
+    this.ticket.drafts.watch(field, box, () => { if (input.value !== form.write(state.base)) keep(); });
     box.addEventListener("submit", (event) => {
       event.preventDefault();
       run();
@@ -180,14 +188,14 @@ export class Fields {
     const part = this.#partOf(field);
     const { data, drafts } = this.ticket;
     const kept = drafts.get(field);
-    const state = { part, base: kept?.base ?? data.values.description, version: kept?.version ?? data.version };
+    const state = { field, part, base: kept?.base ?? data.values.description, version: kept?.version ?? data.version };
     const notices = element("div", { class: "editor-notices" });
     const editor = new Editor(data, {
       label: "Description", name: field, go: "Save", rows: 8, least: 10, value: state.base, notices,
-      draft: { get: () => drafts.get(field), keep: (text) => (text === state.base ? drafts.drop(field) : drafts.keep(field, text, { base: state.base, version: state.version })), drop: () => drafts.drop(field) },
+      draft: { ...drafts.of(field), keep: (text) => (text === state.base ? drafts.drop(field) : this.#keep(state, text)) },
       save: async (text) => {
         try {
-          if (text !== state.base) await this.save(field, text, state);
+          await this.#send(state, text, text);
         } catch (refusal) {
           if (refusal.isOverlap) {
             refusal.isShown = true;
@@ -195,10 +203,6 @@ export class Fields {
           }
           throw refusal;
         }
-      },
-      done: async () => {
-        this.#end(field);
-        await this.ticket.refresh({ own: true });
       },
       cancel: () => this.#discard(field, editor.value),
       escape: () => this.#leave(field),
@@ -211,7 +215,7 @@ export class Fields {
   #pickParent() {
     const field = "parent_ticket_id";
     const { data } = this.ticket;
-    const state = { part: this.#partOf(field), base: data.values[field], version: data.version };
+    const state = { field, part: this.#partOf(field), base: data.values[field], version: data.version };
     const set = async (key) => {
       try {
         await this.save(field, key, state);
@@ -219,7 +223,7 @@ export class Fields {
         if (refusal.isOverlap) refusal.message = `${this.ticket.changer(field)} changed it meanwhile, to ${refusal.theirs ?? "nothing"}.`;
         throw refusal;
       }
-      this.#end(field);
+      this.#end(state);
       await this.ticket.refresh({ own: true });
     };
     const picker = new Picker(data, { label: "Ticket that it is part of", go: "Set", pick: set, cancel: () => this.#leave(field), empty: state.base && ["Part of nothing", () => set(null)] });
@@ -227,6 +231,29 @@ export class Fields {
   }
 
   // ── beginning and ending ──
+
+  // Sends what was typed. Where more is typed meanwhile, the edit goes on from what is saved now.
+  async #send(state, value, text) {
+    state.sent = value;
+    try {
+      const saved = same(value, state.base) ? state : await this.save(state.field, value, state);
+      if (state.text() === text) {
+        this.ticket.drafts.drop(state.field);
+        state.part.querySelector(":scope > .draft-offer")?.remove();
+        this.#end(state);
+      } else {
+        this.#rebase(state, value, saved.version);
+        state.notices.replaceChildren();
+      }
+    } finally {
+      state.sent = undefined;
+    }
+    this.ticket.refresh({ own: true });
+  }
+
+  #keep({ field, base, version, text }, typed = text()) {
+    return this.ticket.drafts.keep(field, typed, { base, version });
+  }
 
   #partOf(field) { return this.ticket.root.querySelector(`[data-field="${field}"]`); }
 
@@ -239,8 +266,9 @@ export class Fields {
     state.focus();
   }
 
-  #end(field) {
-    const { part, box } = this.#editing.get(field);
+  #end(state) {
+    const { field, part, box } = state;
+    if (this.#editing.get(field) !== state) return; // left while it was sent
     this.#editing.delete(field);
     const inside = box.contains(document.activeElement) || document.activeElement === document.body;
     box.remove();
@@ -253,7 +281,7 @@ export class Fields {
 
   // Esc: the editor closes, the draft stays and is offered.
   #leave(field) {
-    this.#end(field);
+    this.#end(this.#editing.get(field));
     this.#offerDrafts();
   }
 
@@ -262,10 +290,10 @@ export class Fields {
     const state = this.#editing.get(field);
     const kept = this.ticket.drafts.get(field);
     this.ticket.drafts.drop(field);
-    this.#end(field);
+    this.#end(state);
     if (kept) {
       this.ticket.say("", `Your ${WORDS[field]} was thrown away.`, [["Put it back", () => {
-        this.ticket.drafts.keep(field, text, { base: state.base, version: state.version });
+        this.#keep(state, text);
         this.edit(field);
       }]], 10_000);
     }
@@ -290,7 +318,7 @@ export class Fields {
   #changedBelow(field) {
     const state = this.#editing.get(field);
     const theirs = this.ticket.data.values[field];
-    if (!state?.write || same(theirs, state.base)) return;
+    if (!state?.write || same(theirs, state.base) || same(theirs, state.sent)) return;
     const steps = [button("View", () => this.#merge(field)), state.separator && button("Merge", () => this.#both(field), "btn-primary")];
     const line = element("div", { class: "notice notice-warm", role: "status" }, icon("merge"),
       element("p", {}, element("b", { dir: "auto" }, this.ticket.changer(field)), ` changed the ${WORDS[field]}. Your text is untouched.`),
@@ -305,10 +333,10 @@ export class Fields {
       base: state.write(state.base), mine: state.text(), theirs: state.write(theirs), who: this.ticket.changer(field),
       takeTheirs: () => {
         this.ticket.drafts.drop(field);
-        this.#end(field);
+        this.#end(state);
       },
       keepMine: () => {
-        this.#rebase(field);
+        this.#rebase(state);
         state.run();
       },
       mergeBoth: state.separator && (() => this.#both(field)),
@@ -321,20 +349,17 @@ export class Fields {
   #both(field) {
     const state = this.#editing.get(field);
     const both = merged(state.write(state.base), state.text(), state.write(this.ticket.data.values[field]), state.separator);
-    this.#rebase(field);
+    this.#rebase(state);
     state.put(both.text);
     const said = both.overlaps ? "Both changed the same lines: yours come first, theirs follow. Read it, then save." : "Both changes are in the text. Read it, then save.";
     state.notices.replaceChildren(element("div", { class: "notice", role: "status" }, icon("merge"), element("p", {}, said)));
     state.focus();
   }
 
-  // From here on the edit begins with what is saved now.
-  #rebase(field) {
-    const state = this.#editing.get(field);
-    const { data, drafts } = this.ticket;
-    state.base = data.values[field];
-    state.version = data.version;
-    drafts.keep(field, state.text(), { base: state.base, version: state.version });
+  // From here on the edit begins with what is saved.
+  #rebase(state, base = this.ticket.data.values[state.field], version = this.ticket.data.version) {
+    Object.assign(state, { base, version });
+    this.#keep(state);
   }
 }
 
