@@ -81,6 +81,6 @@ def counts_html(file: FileDiff) -> str:
     if file["binary"]:
         return '<span class="file-kind">bin</span>'
     added, removed = file["insertions"], file["deletions"]
-    plus = f'<span class="plus">+{added}</span>' if added else ""
-    minus = f'<span class="minus">\N{MINUS SIGN}{removed}</span>' if removed else ""
+    plus = f'<span class="plus">+{added:,}</span>' if added else ""
+    minus = f'<span class="minus">\N{MINUS SIGN}{removed:,}</span>' if removed else ""
     return plus + minus
