@@ -44,17 +44,6 @@ export function csrf() {
   return pair ? decodeURIComponent(pair.slice(name.length + 1)) : "";
 }
 
-// Shows at once what an operation will do; takes it back where it is refused, and throws on.
-export async function optimistic(apply, run, undo) {
-  apply();
-  try {
-    return await run();
-  } catch (refusal) {
-    undo(refusal);
-    throw refusal;
-  }
-}
-
 // element("p", {class: "x", onclick: f, hidden: true}, child, "text"): text is never read as HTML.
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -115,6 +104,12 @@ export function toastRefusal(what, refusal, again) {
   const signIn = refusal.code === "unauthenticated";
   const action = signIn ? ["Sign in", openSignIn] : refusal.retryable && again ? ["Try again", again] : null;
   toast(`${what} ${signIn ? "You are signed out." : refusal.message}`, { glyph: "ban", action, ms: 20_000 });
+}
+
+// The steps that help after a refusal, as [word, function]; again(): the next try, where there is one.
+export function remedies(refusal, again) {
+  const out = refusal.code === "unauthenticated";
+  return [out && ["Sign in", openSignIn], (out || refusal.retryable) && again && ["Try again", again]].filter(Boolean);
 }
 
 // In a tab of its own, so that nothing typed here is lost.

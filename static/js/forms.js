@@ -1,6 +1,6 @@
 // Forms that call an operation: one try at a time, and a fault stands under the field that it is about.
 
-import { button, element, icon, newKey, openSignIn } from "./actions.js";
+import { button, element, icon, newKey, openSignIn, remedies } from "./actions.js";
 
 // sends(form, async (key) => …): the same key until it is answered, so that a repetition changes nothing twice.
 export function sends(form, run) {
@@ -41,4 +41,10 @@ export function fault(form, refusal, more = null) {
   place.replaceChildren(icon("warn"), element("span", { dir: "auto" }, refusal.message));
   if (refusal.code === "unauthenticated") place.append(button("Sign in", openSignIn, "btn-quiet"));
   if (more) place.append(more);
+}
+
+// What went wrong with what is typed, to stand below it with the steps that help.
+export function explained(refusal, again) {
+  const text = refusal.code === "unauthenticated" ? "You are signed out. Your text is kept here." : refusal.message;
+  return [element("p", { class: "field-error" }, icon("ban"), element("span", { dir: "auto" }, text)), ...remedies(refusal, again).map(([word, run]) => button(word, run))];
 }

@@ -1,6 +1,6 @@
 // A ticket's sheet, in the board's dialog or on a page of its own: live, editable, by mouse and keyboard.
 
-import { announce, button, element, icon, openSignIn } from "./actions.js";
+import { announce, button, element, icon, openSignIn, remedies } from "./actions.js";
 import { Acts } from "./ticketacts.js";
 import { Comments } from "./ticketcomments.js";
 import { Drafts } from "./ticketdrafts.js";
@@ -120,9 +120,8 @@ export class Ticket {
   }
 
   refused(fault, refusal, again) {
-    const out = refusal.code === "unauthenticated";
-    const steps = [out && ["Sign in", openSignIn], (out || refusal.retryable) && again && ["Try again", again]].filter(Boolean);
-    this.say("stop", `${fault} ${out ? "You are signed out." : refusal.message}`, steps);
+    const why = refusal.code === "unauthenticated" ? "You are signed out." : refusal.message;
+    this.say("stop", `${fault} ${why}`, remedies(refusal, again));
   }
 
   // Says something at the foot of the sheet, with the steps that help.

@@ -1,6 +1,7 @@
 // What is done with a ticket as a whole: status, assignment, resolution, commits, blockers, parts, relations, leases, approval.
 
-import { announce, button, call, copy, element, icon } from "./actions.js";
+import { announce, button, call, copy, element } from "./actions.js";
+import { explained } from "./forms.js";
 import { openMenu } from "./menu.js";
 import { Editor } from "./ticketeditor.js";
 import { Picker } from "./ticketpicker.js";
@@ -166,8 +167,7 @@ export class Acts {
       event.stopPropagation();
       this.#shut();
     });
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
+    const send = async () => {
       try {
         const answer = await call("tickets/link-commit", { ticket_id: this.ticket.data.id, commit_sha: sha.value.trim(), commit_message: message.value.trim() || null });
         announce(answer.linked ? "Commit linked." : "It was linked before.");
@@ -175,8 +175,12 @@ export class Acts {
         await this.ticket.refresh({ own: true });
       } catch (refusal) {
         if (refusal.code === undefined) throw refusal;
-        faults.replaceChildren(element("p", { class: "field-error" }, icon("ban"), refusal.message));
+        faults.replaceChildren(...explained(refusal, send));
       }
+    };
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      send();
     });
     this.#open("Link a commit", form, () => sha.focus());
   }

@@ -8,7 +8,7 @@ export class Drafts {
     this.prefix = `${PREFIX}${me}:${ticket}:`;
   }
 
-  // {text, base, version} or null. `base` is what the field was when the edit began.
+  // {text, base, version, links} or null. `base` is what the field was when the edit began, `links` what is attached.
   get(field) {
     try {
       return JSON.parse(localStorage.getItem(this.prefix + field));
@@ -36,7 +36,7 @@ export class Drafts {
   // One field's, as an editor keeps its text in it.
   of(field) {
     return {
-      get: () => this.get(field), keep: (text) => this.keep(field, text), drop: () => this.drop(field),
+      get: () => this.get(field), keep: (text, more) => this.keep(field, text, more), drop: () => this.drop(field),
       watch: (node, keep) => this.watch(field, node, keep),
     };
   }

@@ -2,7 +2,7 @@
 
 import "../vendor/markdown-toolbar-element-2.2.3/markdown-toolbar.js";
 import "../vendor/text-expander-element-2.9.4/text-expander.js";
-import { button, csrf, element, icon, newKey, openSignIn } from "./actions.js";
+import { button, csrf, element, icon, newKey, remedies } from "./actions.js";
 import { found } from "./found.js";
 
 const TOOLS = [
@@ -34,6 +34,7 @@ export class Editor {
     expander.addEventListener("text-expander-value", ({ detail }) => { detail.value = detail.key + detail.item.dataset.value; });
     expander.addEventListener("text-expander-committed", () => this.#typed());
     this.links = element("input", { class: "input", dir: "ltr", "aria-label": "Addresses or paths to attach, with spaces between", placeholder: "https://… or path/in/repository, with spaces between" });
+    this.links.addEventListener("input", () => this.#typed());
     this.linksRow = element("div", { class: "editor-links", hidden: true }, this.links);
     this.element = element("form", { class: "editor", novalidate: true },
       options.bar !== false && this.#bar(id), expander, this.view, this.linksRow,
@@ -57,10 +58,12 @@ export class Editor {
         options.escape();
       }
     });
-    const kept = options.draft?.get()?.text;
-    this.value = kept ?? value;
-    if (kept !== undefined) this.#paint("Draft restored");
-    this.draft?.watch(this.element, () => { if (this.isTyped) this.draft.keep(this.value); });
+    const kept = options.draft?.get();
+    this.value = kept?.text ?? value;
+    this.links.value = kept?.links ?? "";
+    this.linksRow.hidden = !this.links.value;
+    if (kept) this.#paint("Draft restored");
+    this.draft?.watch(this.element, () => { if (this.isTyped) this.#keep(); });
   }
 
   get value() { return this.field.value; }
@@ -75,10 +78,12 @@ export class Editor {
 
   #typed() {
     this.isTyped = true;
-    const kept = this.draft ? this.draft.keep(this.value) : null;
+    const kept = this.draft ? this.#keep() : null;
     this.key = null;
     this.#paint(kept === null || !this.value ? "" : kept ? "Draft kept" : "Not kept: this browser has no room");
   }
+
+  #keep() { return this.draft.keep(this.value, this.links.value ? { links: this.links.value } : {}); }
 
   #paint(said = "") {
     const length = this.value.trim().length;
@@ -124,7 +129,7 @@ export class Editor {
   say(refusal) {
     const out = refusal.code === "unauthenticated";
     const text = out ? "You are signed out. Your text is kept here." : `Not saved. ${refusal.message}`;
-    const steps = [out && button("Sign in", openSignIn), (out || refusal.retryable) && button("Try again", () => this.submit())].filter(Boolean);
+    const steps = remedies(refusal, () => this.submit()).map(([word, run]) => button(word, run));
     this.fault.replaceChildren(element("div", { class: "notice notice-stop" }, icon("ban"), element("p", {}, text), element("span", { class: "btn-row" }, ...steps)));
   }
 

@@ -1,6 +1,7 @@
 // The fields of a ticket, edited where they stand. Nothing is overwritten: who comes second sees both texts.
 
-import { announce, button, call, element, icon, openSignIn } from "./actions.js";
+import { announce, button, call, element, icon } from "./actions.js";
+import { explained } from "./forms.js";
 import { openMenu } from "./menu.js";
 import { Editor } from "./ticketeditor.js";
 import { mergeView, merged } from "./ticketmerge.js";
@@ -145,7 +146,7 @@ export class Fields {
       } catch (refusal) {
         if (refusal.code === undefined) throw refusal;
         if (refusal.isOverlap) this.#merge(field);
-        else faults.replaceChildren(...this.#fault(refusal, run));
+        else faults.replaceChildren(...explained(refusal, run));
       } finally {
         box.classList.remove("is-saving");
       }
@@ -173,12 +174,6 @@ export class Fields {
     };
     this.#begin(field, Object.assign(state, { box, focus: () => input.focus(), text: () => input.value, put, write: form.write, separator: form.separator, notices: faults, run }));
     input.select();
-  }
-
-  #fault(refusal, again) {
-    const out = refusal.code === "unauthenticated";
-    const steps = [out && button("Sign in", openSignIn), (out || refusal.retryable) && button("Try again", again)].filter(Boolean);
-    return [element("p", { class: "field-error" }, icon("ban"), out ? "You are signed out. Your text is kept here." : refusal.message), ...steps];
   }
 
   // ── the description ──

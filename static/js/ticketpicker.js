@@ -1,6 +1,7 @@
 // A field that finds tickets as one types: a combobox whose list the server fills.
 
 import { button, element, icon, later } from "./actions.js";
+import { explained } from "./forms.js";
 import { found } from "./found.js";
 
 let count = 0;
@@ -87,7 +88,7 @@ export class Picker {
       await what();
     } catch (refusal) {
       if (refusal.code === undefined) throw refusal;
-      this.fault.replaceChildren(element("p", { class: "field-error" }, icon("ban"), refusal.message));
+      this.fault.replaceChildren(...explained(refusal, () => this.#run(what)));
       this.focus();
     }
   }
