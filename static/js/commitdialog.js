@@ -2,11 +2,10 @@
 
 import { element, icon } from "./actions.js";
 import { openWindow } from "./diffwindow.js";
-import { parse } from "./ticket.js";
+import { styles } from "./styles.js";
+import { parse } from "./ticketparts.js";
 
-const style = new URL("../css/diff.css", import.meta.url).pathname;
 let dialog = null;
-let styled = null;
 let shown = null; // the AbortController of the commit that is shown
 let titleBefore = "";
 let ended = () => {}; // what is told that it was closed
@@ -31,7 +30,8 @@ export async function show(address, onclose) {
   }
   scroller.focus({ preventScroll: true });
   try {
-    const [text] = await Promise.all([read(url, signal), styles()]);
+    // Measured before it is styled, nothing would be where it is.
+    const [text] = await Promise.all([read(url, signal), styles("diff")]);
     if (signal.aborted) return;
     scroller.replaceChildren(parse(text));
     const main = scroller.querySelector("[data-commit]");
@@ -54,14 +54,6 @@ async function read(url, signal) {
   if (answer?.ok) return answer.text();
   const data = await answer?.json().catch(() => null);
   throw new Error(data?.error?.message ?? (answer ? `The server answered ${answer.status}.` : "The server did not answer."));
-}
-
-// Measured before it is styled, nothing would be where it is.
-function styles() {
-  styled ??= new Promise((resolve) => {
-    document.head.append(element("link", { rel: "stylesheet", href: style, onload: resolve, onerror: resolve }));
-  });
-  return styled;
 }
 
 function make() {

@@ -1,16 +1,11 @@
 // The files of a commit: what is near the window is fetched, what is far from it and long is let go.
 
 import { button, element, toast } from "./actions.js";
+import { parse } from "./ticketparts.js";
 
 const NEAR = "1500px 0px";
 const AT_ONCE = 3;
 const LINE = 20, HEAD = 26, HEADING = 50; // px, as diff.css has them
-
-function parsed(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  return template.content;
-}
 
 export class Files {
   #wanted = new Map(); // node → what fetches it; the nearest goes first
@@ -140,7 +135,7 @@ export class Files {
   #fillFiles(part) {
     return this.#once(part, part, async () => {
       const html = await (await this.#fetch("", { from: part.dataset.files })).text();
-      part.replaceChildren(parsed(html));
+      part.replaceChildren(parse(html));
       part.classList.remove("is-waiting");
       part.style.blockSize = "";
       this.near.unobserve(part);
@@ -153,7 +148,7 @@ export class Files {
     return this.#once(body, body, async () => {
       const layout = this.layout;
       const html = await (await this.#fetch(`/${file.id.slice(1)}`, { layout })).text();
-      body.replaceChildren(parsed(html));
+      body.replaceChildren(parse(html));
       this.near.unobserve(body);
       const parts = [...body.querySelectorAll(".diff-part")];
       for (const part of parts) this.#size(part);
@@ -167,7 +162,7 @@ export class Files {
     return this.#once(part, part, async () => {
       const { layout } = part.parentElement.dataset;
       const html = await (await this.#fetch(`/${part.closest(".dfile").id.slice(1)}`, { layout, page: part.dataset.page })).text();
-      part.replaceChildren(parsed(html));
+      part.replaceChildren(parse(html));
       part.classList.remove("is-waiting");
       part.style.blockSize = "";
       this.#size(part);
@@ -212,7 +207,7 @@ export class Files {
     } finally {
       control.disabled = false;
     }
-    const rows = parsed(`<table><tbody>${found.html}</tbody></table>`).querySelectorAll("tr");
+    const rows = parse(`<table><tbody>${found.html}</tbody></table>`).querySelectorAll("tr");
     const scroller = head.closest(".diff-scroll");
     if (way === "up") {
       head.after(...rows);
