@@ -108,6 +108,8 @@ def fill(world: World) -> None:
     agent.post("claim", ticket_id=main["ticket_id"], lease_seconds=3600)
     agent.post("update", ticket_id=long["ticket_id"], updates={"description": f"changed {ALL}"}, update_comment=ALL)
     agent.post("resolve", ticket_id=done["ticket_id"], resolution_comment=f"resolution {ALL}")
+    name = {"name": f"person {IMAGE}{VECTOR}"}
+    assert operator.http.patch("/api/agents/human-dana", json=name).status_code == 200
     for kind, query in (("board", "type=bug"), ("search", "q=title")):
         saved = {"name": f"view {IMAGE}", "query": query, "kind": kind, "is_shared": True}
         answer = operator.http.post("/api/workflows/evil/views", json=saved)

@@ -115,15 +115,15 @@ PAGES = {
     "new-ticket": ("/tickets/new?workflow=evil", the_form, [f"type {IMAGE}"]),
     "attention": ("/attention?workflow=gate", None, [f"approve {IMAGE}"]),
     "approvals": ("/approvals?workflow=gate", None, [f"approve {IMAGE}", f"please {IMAGE}"]),
-    "agents": ("/agents?workflow=evil", None, [f"agent {IMAGE}{VECTOR}"]),
+    "agents": ("/agents?workflow=evil", None, [f"agent {IMAGE}{VECTOR}", f"person {IMAGE}{VECTOR}"]),
     "graph": ("/graph?workflow=evil", the_drawing, [f"waits {IMAGE}"]),
-    "guardian": ("/guardian?workflow=evil", None, []),
+    "guardian": ("/guardian?workflow=evil", None, [f"waits {IMAGE}", f"agent {IMAGE}"]),
     "statistics": ("/statistics?workflow=evil", None, [f"agent {IMAGE}"]),
     "audit": ("/audit?workflow=evil", None, [f"title {IMAGE}", f"agent {IMAGE}"]),
     "board-at": ("/board-at?workflow=evil&ticket=EVL-1", None, [f"title {IMAGE}", f"column {IMAGE}"]),
     "board-settings": ("/board-settings?workflow=evil", None, []),
     "connect": ("/connect?workflow=evil", None, [f"workflow {IMAGE}"]),
-    "profile": ("/profile", None, []),
+    "profile": ("/profile", None, [f"person {IMAGE}{VECTOR}"]),
 }
 
 

@@ -189,14 +189,15 @@ def test_files_beyond_the_list_are_counted_and_come_alone(
 
 
 def test_the_patch_is_a_file_that_git_applies(root: Path, api: ApiClient, tmp_path: Path) -> None:
-    strange = odd(root / "odd")
+    strange = odd(root / 'odd"; é')
     Workflow.objects.update(repositories=[str(strange.folder)])
     for number, sha in enumerate(strange.shas()[::-1]):
         response = api.get(f"{DIFF}{sha[:10]}/patch")
         content = response.getvalue()
         assert response.status_code == 200
         assert response["Content-Type"] == "text/x-patch"
-        assert response["Content-Disposition"] == f'attachment; filename="odd-{sha[:12]}.patch"'
+        name = f"odd%22%3B%20%C3%A9-{sha[:12]}.patch"
+        assert response["Content-Disposition"] == f"attachment; filename*=utf-8''{name}"
         assert int(response["Content-Length"]) == len(content)
         if number == 0:
             strange.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "tree"), sha)
