@@ -77,7 +77,7 @@ async function flush() {
       changed.add(id);
       if (!own.has(id)) others.add(id);
     }
-    wait = 1000;
+    wait = lostAt ? 5000 : 1000;
   }
   fetching = false;
   if (changed.size || reload || newest > board.seq) soon(wait);
@@ -219,10 +219,10 @@ const stream = new EventStream(board.element.dataset.workflow, {
     soon();
   },
   live() {
-    if (state === "Not live") { // somebody signed in again, who may be somebody else
-      reload = true;
-      soon();
-    }
+    if (state === "Not live") reload = true; // somebody signed in again, who may be somebody else
+    clearTimeout(timer);
+    timer = 0;
+    soon();
     if (lostAt) say("Live again.", 3000);
     state = "Live";
     lostAt = 0;

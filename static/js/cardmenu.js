@@ -113,7 +113,10 @@ export class CardMenu {
     }));
   }
 
-  #columns(card) { return this.columns(card.closest(".cards").dataset.status, (status) => this.#back(card, this.mover.to(card, status))); }
+  #columns(card) { return this.columns(card.closest(".cards").dataset.status, (status) => {
+    this.board.focus(card.dataset.ticketId);
+    this.mover.to(card, status);
+  }); }
   #people(card) {
     const now = card.querySelector(".card-foot .agent-name")?.textContent ?? "";
     return this.people(now, (agent) => this.#do(card, "Not assigned.", "tickets/assign", { assigned_agent_id: agent }, agent ? "assigned" : "unassigned"));

@@ -78,7 +78,6 @@ export class Board {
     this.#catchUp(id);
   }
 
-  isHeld(id) { return this.#holds.has(id); }
   // Something is in hand that drawing the whole board anew would lose.
   get isBusy() { return this.#holds.size > 0; }
 
@@ -280,7 +279,6 @@ export class Board {
 }
 
 export const keyOf = (card) => card.querySelector(".key").textContent;
-export const titleOf = (card) => card.querySelector(".card-title a").textContent;
 
 // A rank is text that sorts by code unit, then the ticket's number; final columns show the latest first.
 function compare(a, b, latest) {

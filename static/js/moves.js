@@ -30,6 +30,7 @@ export class Mover {
     }
     let comment;
     if (moves && this.board.rules.comment) {
+      this.board.unfold(card);
       comment = await ask(this.board, card, {
         name: "ask-status", label: `Why does ${key} move to ${this.#name(to.column)}?`, least: this.board.rules.comment, go: "Move", stop: "Put back",
       });
@@ -47,7 +48,7 @@ export class Mover {
     const list = this.board.list(columnId, from.lane);
     if (!list) return;
     this.board.unfold(list);
-    list.prepend(card);
+    this.board.put(card, list, list.firstElementChild);
     this.#uncover(list, card);
     return this.drop(card, from);
   }
@@ -91,8 +92,8 @@ export class Mover {
         // Whatever else changed does not stand in the way of the move.
         if (now === from.column) return retry({ version: refusal.current_version, key: newKey() });
         back("it was changed meanwhile");
-        refuse(card, `Not moved to ${goal}.`, now ? `It was moved to ${this.#name(now)} meanwhile.` : "It left this view meanwhile.",
-          now ? [["Move anyway", () => again({ version: refusal.current_version, key: newKey() })]] : []);
+        if (!now) toast(`${named} is not moved to ${goal}: it left the board meanwhile.`, { glyph: "ban" });
+        else refuse(card, `Not moved to ${goal}.`, `It was moved to ${this.#name(now)} meanwhile.`, [["Move anyway", () => again({ version: refusal.current_version, key: newKey() })]]);
       } else if (refusal.field?.endsWith("_ticket_id") && refusal.field !== "ticket_id") {
         // The neighbour has gone: the column is still what was meant.
         if (moves && !to.anywhere) {
@@ -123,8 +124,10 @@ export class Mover {
     return under ? { before_ticket_id: under.dataset.ticketId } : {};
   }
 
+  // Whatever the filters are.
   async #columnNow(id) {
-    const answer = await fetch(this.board.address("cards", { ids: id })).then((found) => found.json()).catch(() => null);
+    const asked = new URLSearchParams({ workflow: this.board.element.dataset.workflow, ids: id });
+    const answer = await fetch(`/tickets/cards?${asked}`).then((found) => found.json()).catch(() => null);
     return answer?.cards?.[0]?.column ?? null;
   }
 

@@ -23,8 +23,6 @@ export class Selection {
     new MutationObserver(() => this.#paint()).observe(board.element, { childList: true, subtree: true });
   }
 
-  get size() { return this.#ids.size; }
-
   toggle(card, on = !this.#ids.has(card.dataset.ticketId)) {
     if (!this.board.rules.writes) return;
     if (on) this.#ids.add(card.dataset.ticketId);
@@ -35,11 +33,10 @@ export class Selection {
   }
 
   clear() {
-    if (!this.#ids.size) return false;
+    if (!this.#ids.size) return;
     this.#ids.clear();
     this.#paint();
     announce("Nothing selected.");
-    return true;
   }
 
   #click(event) {

@@ -3,6 +3,9 @@
 const FIRST_WAIT = 250;
 const LONGEST_WAIT = 8000;
 const SILENT_FAILURES = 2;
+const SILENCE = 30_000; // ms without a word, after which the connection has to prove that it is one
+const DEAD = 5000; // ms that an answer may take
+const LATE = 2000; // ms that an event may come after it is in the log
 const REFUSALS = [4401, 4403, 4404]; // an open connection that the server ended: 4000 and the HTTP status
 
 export class EventStream {
@@ -11,6 +14,7 @@ export class EventStream {
   #timer = 0;
   #socket = null;
   #isRefused = false;
+  #heard = false; // since the last look
 
   // handlers: since() → last seen seq; hello(message); event(message); live(); lost();
   // refused() → whether there is no session any more, or nothing that it may see
@@ -21,7 +25,12 @@ export class EventStream {
     // another: no reason to wait any longer.
     addEventListener("online", () => this.retry());
     addEventListener("focus", () => this.retry());
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retry(); });
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return;
+      this.retry();
+      this.#prove();
+    });
+    setInterval(() => this.#prove(), SILENCE);
     addEventListener("pagehide", () => this.#close());
     addEventListener("pageshow", (event) => { if (event.persisted) this.#open(); });
     this.#open();
@@ -49,6 +58,7 @@ export class EventStream {
     const socket = new WebSocket(`${scheme}//${location.host}${path}`);
     this.#socket = socket;
     socket.onmessage = ({ data }) => {
+      this.#heard = true;
       const message = JSON.parse(data);
       if (message.type === "hello") {
         this.#wait = FIRST_WAIT;
@@ -60,6 +70,21 @@ export class EventStream {
       }
     };
     socket.onclose = ({ code }) => { if (this.#socket === socket) this.#again(code); };
+  }
+
+  // A cable that is pulled, or a laptop that slept, leaves a connection that looks open and says nothing any more:
+  // the log tells whether there was nothing to say.
+  async #prove() {
+    const socket = this.#socket;
+    const heard = this.#heard;
+    this.#heard = false;
+    if (heard || document.hidden || socket?.readyState !== WebSocket.OPEN) return;
+    const address = `/api/workflows/${encodeURIComponent(this.workflow)}/events?limit=1&since=${this.on.since()}`;
+    const answer = await fetch(address, { signal: AbortSignal.timeout(DEAD) }).then((found) => found.json()).catch(() => null);
+    await new Promise((resolve) => { setTimeout(resolve, LATE); });
+    if (this.#heard || socket !== this.#socket || (answer && !answer.events?.length)) return;
+    this.#close();
+    this.#again();
   }
 
   #close() {
