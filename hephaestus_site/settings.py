@@ -135,6 +135,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["hephaestus_site.people.Backend"]
+SESSION_ENGINE = "hephaestus_site.people"
 CSRF_FAILURE_VIEW = "tickets.api.errors.csrf_failure"
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/tickets"

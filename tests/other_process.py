@@ -97,6 +97,7 @@ def _calls() -> dict[str, Any]:
     from datetime import timedelta
 
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user_model
+    from django.conf import settings
     from django.contrib.sessions.backends.db import SessionStore
     from django.utils import timezone
 
@@ -134,7 +135,7 @@ def _calls() -> dict[str, Any]:
         actor_for_user(user)
         session = SessionStore()
         session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.save()
         return cast(str, session.session_key)
