@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -11,8 +12,8 @@ from tickets.schemas.base import Answer, Request, Timestamp
 
 MAX_DAYS = 366
 
-# Lengths of time are in seconds, shares in percent.
-Unit = Literal["text", "date", "count", "seconds", "percent"]
+# Lengths of time are in seconds, where nothing else is said, shares in percent.
+Unit = Literal["text", "date", "count", "seconds", "milliseconds", "percent"]
 Cell = str | int | float | None
 
 
@@ -96,3 +97,8 @@ class MetricsAnswer(Answer):
     headline: Headline
     bottleneck: Bottleneck | None
     figures: list[Figure]
+
+    @cached_property
+    def as_json(self) -> str:
+        """Written once for all pages that hold the answer while it is kept."""
+        return self.model_dump_json()

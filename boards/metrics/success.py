@@ -1,4 +1,4 @@
-"""The success metrics of usage, flow and quality, as one table."""
+"""The success metrics of usage, flow, quality and the system, as one table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def success(study: Study, outside: Outside) -> Figure:
         ("group", "Group", "text"), ("measure", "Measure", "text"), ("value", "Value", "count"),
         ("unit", "Unit", "text"), ("basis", "Of", "text"),
     )  # fmt: skip
-    rows = [*_usage(study, outside), *_flow(study), *_quality(study, outside)]
+    rows = [*_usage(study, outside), *_flow(study), *_quality(study, outside), *_system(outside)]
     return table("success", (column(*head) for head in heads), rows)
 
 
@@ -88,5 +88,20 @@ def _quality(study: Study, outside: Outside) -> list[list[Cell]]:
     ]  # fmt: skip
 
 
-def _ratio(part: int, whole: int) -> float | None:
+def _system(outside: Outside) -> list[list[Cell]]:
+    searches = sum(day.searches for day in outside.searches)
+    mean = _ratio(sum(day.milliseconds for day in outside.searches), searches)
+    longest = max((day.longest for day in outside.searches), default=0)
+    return [
+        [
+            "System",
+            "Search latency, mean",
+            mean,
+            "milliseconds",
+            f"of {searches} searches, the longest {longest:.0f} ms",
+        ],
+    ]
+
+
+def _ratio(part: float, whole: int) -> float | None:
     return round(part / whole, 2) if whole else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Count, Exists, Func, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Count, Exists, Func, Max, OuterRef, Q, QuerySet, Sum
 
 from search.models import DuplicateOutcome, DuplicateWarning, SearchClick, SearchRecord
 from tickets.prepared import Mark, Microseconds, Reading
@@ -22,12 +22,17 @@ class _Day(Func):
 
 
 class SearchDay(NamedTuple):
-    """A day (number since 1970-01-01 UTC): searches, those that found anything, and of these those with a click."""
+    """A day (number since 1970-01-01 UTC): searches, those that found anything, and of these those with a click.
+
+    ``milliseconds`` is what all of them took together, ``longest`` what one did.
+    """
 
     day: int
     searches: int
     found: int
     opened: int
+    milliseconds: float
+    longest: float
 
 
 class DuplicatesTold(NamedTuple):
@@ -86,6 +91,8 @@ def _searches(of_one: bool) -> Reading:
             searches=Count("pk"),
             found=Count("pk", filter=Q(hits__gt=0)),
             opened=Count("pk", filter=Q(hits__gt=0) & Q(opened)),
+            together=Sum("milliseconds"),
+            longest=Max("milliseconds"),
         )
     )
     return Reading(days.order_by("day"), convert=False)

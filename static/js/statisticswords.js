@@ -34,6 +34,7 @@ export function cell(value, unit, year) {
   if (value == null) return "–";
   if (unit === "seconds") return lasting(value);
   if (unit === "date") return day(value, year);
+  if (unit === "milliseconds") return `${number(value)} ms`;
   if (unit === "percent") return `${number(value)} %`;
   return typeof value === "number" ? number(value) : value;
 }

@@ -205,7 +205,7 @@ def test_usage_and_quality_come_from_searches_and_warnings(workflow: Workflow, a
 
     def search(number: int, *, by: str = "ada", hits: int = 1, opened: bool = False, **ago: float) -> None:
         record = SearchRecord.objects.create(
-            id=f"search-{number}", workflow=workflow, agent_id=by, query="x", mode="hybrid", milliseconds=1.0,
+            id=f"search-{number}", workflow=workflow, agent_id=by, query="x", mode="hybrid", milliseconds=10.0 + number,
             hits=hits, searched_at=now - timedelta(**ago),
         )  # fmt: skip
         if opened:
@@ -224,6 +224,7 @@ def test_usage_and_quality_come_from_searches_and_warnings(workflow: Workflow, a
     everyone = metrics(agent)
     assert measure(everyone, "Searches a day") == (0.17, "5 in 30 days")
     assert measure(everyone, "Searches whose result was opened") == (50.0, "2 of 4")
+    assert measure(everyone, "Search latency, mean") == (12.0, "of 5 searches, the longest 14 ms")
     # Ada was shown one and created it all the same.
     assert measure(everyone, "Duplicates prevented") == (75.0, "3 of 4 warnings")
     assert [row[4] for row in rows(everyone, "activity")][-2:] == [1, 4]

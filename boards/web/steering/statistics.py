@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import io
+import json
 from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import quote_plus, urlencode
@@ -21,7 +22,6 @@ from boards.web.board.bar import Bar, Member
 from boards.web.frame import Frame, workflow_page
 from boards.web.pages import fragment
 from tickets.access import Actor, workflow_for
-from tickets.api.renderers import dump
 from tickets.errors import NotFound
 from tickets.exports import as_cell
 from tickets.operations import execute
@@ -79,7 +79,7 @@ CHARTS = (
     Chart("blocked", "Blocked", "open tickets, the longest first"),
     Chart("wip", "WIP limits", "time within the present limits, all tickets"),
     Chart("activity", "Activity", "what happened each day"),
-    Chart("success", "Success metrics", "usage, flow and quality"),
+    Chart("success", "Success metrics", "usage, flow, quality and the system"),
 )
 TITLES = {chart.id: chart.title for chart in CHARTS}
 
@@ -140,13 +140,7 @@ class Filters:
 
     def _menu(self, name: str, label: str, values: list[tuple[str, str]]) -> SafeString:
         """``values``: value in the address, and its name."""
-        chosen = self._given.get(name, "")
-        others = self._with(**{name: ""})
-        choices = tuple(
-            Choice(word, f"{others}&{name}={quote_plus(value)}" if value else others, value == chosen)
-            for value, word in values
-        )
-        return _menu_html(label, dict(values).get(chosen, chosen), choices)
+        return _menu_html(label, name, self._given.get(name, ""), tuple(values), self._with(**{name: ""}))
 
     def _with(self, **changes: str) -> str:
         asked = {name: value for name, value in {**self._given, **changes}.items() if value}
@@ -165,9 +159,9 @@ def statistics_page(request: HttpRequest, frame: Frame) -> HttpResponse:
         "answer": answer,
         "charts": mark_safe(_charts_html().replace(QUERY, escape(filters.address_query))),  # noqa: S308 - escaped here
         "filters": filters,
-        "metrics": _as_script(dump(answer)),
-        "people": _as_script(dump(people)),
-        "final": _as_script(dump(frame.board.statuses("final"))),
+        "metrics": _as_script(answer.as_json),
+        "people": _as_script(json.dumps(people)),
+        "final": _as_script(json.dumps(frame.board.statuses("final"))),
         "seq": frame.workflow.event_seq,
         "is_live": True,
         "is_empty": not sum(frame.workflow.ticket_counts.get("status", {}).values()),
@@ -196,7 +190,13 @@ def _charts_html() -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _menu_html(label: str, word: str, choices: tuple[Choice, ...]) -> SafeString:
+def _menu_html(label: str, name: str, chosen: str, values: tuple[tuple[str, str], ...], others: str) -> SafeString:
+    """``others``: the address without this filter."""
+    choices = [
+        Choice(word, f"{others}&{name}={quote_plus(value)}" if value else others, value == chosen)
+        for value, word in values
+    ]
+    word = dict(values).get(chosen, chosen)
     return render_to_string("boards/statistics_menu.html", {"label": label, "word": word, "choices": choices})
 
 
@@ -214,6 +214,6 @@ def _csv(figure: Figure) -> str:
     return buffer.getvalue()
 
 
-def _as_script(content: bytes) -> SafeString:
+def _as_script(content: str) -> SafeString:
     """JSON for the inside of a script element."""
-    return mark_safe(content.decode().translate(_IN_HTML))  # noqa: S308 - escaped here
+    return mark_safe(content.translate(_IN_HTML))  # noqa: S308 - escaped here
