@@ -1,4 +1,4 @@
-"""Who is signed in. Each request of a person asks for the session and the user, so both are read by compiled queries."""
+"""Who is signed in: the session and the user, which each request of a person asks for, by compiled queries."""
 
 from __future__ import annotations
 
