@@ -41,7 +41,7 @@ class BoardRevision(models.Model):
 
     ``board`` is ``rules.Board.as_json()``; the change before it is the revision of the version before.
     ``event_seq`` numbers the change's ``board_updated`` event; 0 is the workflow's creation, which has none.
-    ``moved_tickets``: column that went → column that took its tickets.
+    ``moved_tickets``: column → column that took its tickets, where that is another one.
     """
 
     id = models.BigAutoField(primary_key=True)

@@ -63,10 +63,10 @@ class UpdateBoard(WriteRequest):
     workflow_id: str = Field(max_length=100)
     board: dict[str, Any]
     move_tickets: dict[str, str] = Field(
-        default_factory=dict, description="Column that goes → column that takes its tickets."
+        default_factory=dict, description="Column, of those that were → column that takes its tickets."
     )
     change_types: dict[str, str] = Field(
-        default_factory=dict, description="Ticket type that goes → type that its tickets get."
+        default_factory=dict, description="Ticket type, of those that were → type that its tickets get."
     )
     expected_version: int | None = Field(default=None, ge=0, le=2**31 - 1)
 

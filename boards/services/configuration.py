@@ -87,9 +87,9 @@ def board_update(*, actor: Actor, request: UpdateBoard) -> BoardAnswer:
         check_version(config.version, request.expected_version, what="The board")
         if {name: getattr(config, name) for name in FIELDS} != board.as_json():
             old = unit.board
-            _check_categories(unit, old, board)
             kinds = _planned_types(unit, old, board, request.change_types)
             moves = _planned_moves(unit, old, board, request.move_tickets)
+            _check_categories(unit, old, board, moves)
             for name, value in board.as_json().items():
                 setattr(config, name, value)
             config.version += 1
@@ -133,14 +133,16 @@ def _keep_revision(config: BoardConfig, actor: Actor, **facts: Any) -> None:
 
 
 def _planned_types(unit: Unit, old: Board, new: Board, choice: dict[str, str]) -> dict[str, str]:
-    """Type that goes → type that its tickets get."""
+    """Type that goes, or whose tickets are to be of another → that other."""
     changes = {}
-    for kind in old.types.keys() - new.types.keys():
+    for kind in old.types:
+        other = choice.get(kind, kind)
+        if other == kind and kind in new.types:
+            continue
         count = Ticket.objects.filter(workflow=unit.workflow, ticket_type=kind).count()
         if not count:
             continue
-        other = choice.get(kind)
-        if other is None or other not in new.types:
+        if other not in new.types:
             raise Conflict(
                 f"{count} tickets are of type {kind!r}. Say by change_types of which they become.",
                 field="change_types",
@@ -150,8 +152,36 @@ def _planned_types(unit: Unit, old: Board, new: Board, choice: dict[str, str]) -
     return changes
 
 
-def _check_categories(unit: Unit, old: Board, new: Board) -> None:
-    for status in old.by_id.keys() & new.by_id.keys():
+def _planned_moves(unit: Unit, old: Board, new: Board, choice: dict[str, str]) -> dict[str, str]:
+    """Column that goes, or whose tickets are to stand in another → that other."""
+    moves = {}
+    for status in old.by_id:
+        target = choice.get(status, status)
+        if target == status and status in new.by_id:
+            continue
+        count = Ticket.objects.filter(workflow=unit.workflow, status=status).count()
+        if not count:
+            continue
+        if target not in new.by_id:
+            raise Conflict(
+                f"{count} tickets stand in {status!r}. Say by move_tickets where they go.",
+                field="move_tickets",
+                allowed=new.by_id,
+            )
+        if old.category(status) != new.category(target):
+            raise Conflict(
+                f"{status!r} is {old.category(status)} and {target!r} is {new.category(target)}. "
+                "Choose a column of the same category, or move the tickets first.",
+                field="move_tickets",
+                allowed=new.statuses(old.category(status)),
+            )
+        moves[status] = target
+    return moves
+
+
+def _check_categories(unit: Unit, old: Board, new: Board, moves: dict[str, str]) -> None:
+    """Of the columns whose tickets stay in them."""
+    for status in old.by_id.keys() & new.by_id.keys() - moves.keys():
         if old.category(status) == new.category(status):
             continue
         count = Ticket.objects.filter(workflow=unit.workflow, status=status).count()
@@ -163,40 +193,17 @@ def _check_categories(unit: Unit, old: Board, new: Board) -> None:
             )
 
 
-def _planned_moves(unit: Unit, old: Board, new: Board, choice: dict[str, str]) -> dict[str, str]:
-    """Column that goes → column that takes its tickets."""
-    moves = {}
-    for status in old.by_id.keys() - new.by_id.keys():
-        count = Ticket.objects.filter(workflow=unit.workflow, status=status).count()
-        target = choice.get(status)
-        if count and (target is None or target not in new.by_id):
-            raise Conflict(
-                f"{count} tickets stand in {status!r}. Say by move_tickets where they go.",
-                field="move_tickets",
-                allowed=new.by_id,
-            )
-        if count and target is not None:
-            if old.category(status) != new.category(target):
-                raise Conflict(
-                    f"{status!r} is {old.category(status)} and {target!r} is {new.category(target)}. "
-                    "Choose a column of the same category, or move the tickets first.",
-                    field="move_tickets",
-                    allowed=new.statuses(old.category(status)),
-                )
-            moves[status] = target
-    return moves
-
-
 def _move_tickets(unit: Unit, moves: dict[str, str]) -> None:
     """Carry tickets over to their new column. The category stays, so nothing else about them changes."""
-    for status, target in moves.items():
-        for ticket in Ticket.objects.filter(workflow=unit.workflow, status=status).order_by("rank", "id"):
-            lifecycle.rename_column(unit, unit.adopt(ticket), target)
+    rows = Ticket.objects.filter(workflow=unit.workflow, status__in=moves).order_by("rank", "id")
+    # Read before the first of them moves: two columns may take each other's.
+    for ticket in list(rows):
+        lifecycle.rename_column(unit, unit.adopt(ticket), moves[ticket.status])
 
 
 def _change_types(unit: Unit, changes: dict[str, str]) -> None:
-    for kind, other in changes.items():
-        for row in Ticket.objects.filter(workflow=unit.workflow, ticket_type=kind).order_by("number"):
-            ticket = unit.adopt(row)
-            unit.set(ticket, "ticket_type", other, metadata={"board_changed": True})
-            unit.emit("ticket_updated", ticket, fields=["ticket_type"])
+    rows = Ticket.objects.filter(workflow=unit.workflow, ticket_type__in=changes).order_by("number")
+    for row in rows:
+        ticket = unit.adopt(row)
+        unit.set(ticket, "ticket_type", changes[row.ticket_type], metadata={"board_changed": True})
+        unit.emit("ticket_updated", ticket, fields=["ticket_type"])

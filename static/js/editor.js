@@ -7,7 +7,7 @@ import { Faults } from "./editorfaults.js";
 import { copyBoard, download, Import } from "./editorimport.js";
 import { Moves } from "./editormoves.js";
 import { Columns, drawLeaving, Types, whole } from "./editorrows.js";
-import { Draft, tickets, toBoard, toDraft, toMoves } from "./editorstate.js";
+import { asSaved, Draft, tickets, toBoard, toDraft, toMoves } from "./editorstate.js";
 import { follow } from "./live.js";
 import { openMenu } from "./menu.js";
 import { Drafts } from "./ticketdrafts.js";
@@ -192,12 +192,12 @@ async function save() {
   if (faults.own.size) return faults.show();
   saving = true;
   drawTools();
-  const sent = JSON.stringify(draft.now);
+  const sent = structuredClone(draft.now);
   try {
     const body = { board: toBoard(draft.now), ...toMoves(draft.now), expected_version: version };
     const { board_config: config } = await call(`workflows/${encodeURIComponent(data.workflow)}/board`, body, { method: "PUT", key: saveKey });
     version = config.version;
-    settle(boardOf(config), sent === JSON.stringify(draft.now));
+    settle(boardOf(config), sent);
     announce(`Board saved. Version ${version}.`);
   } catch (refusal) {
     if (refusal.code === undefined) throw refusal;
@@ -210,20 +210,30 @@ async function save() {
   if (arrived) await takeIn(arrived);
 }
 
-// `isWhole`: nothing was typed while the board was saved, so the draft is what is in force.
-function settle(board, isWhole) {
-  if (isWhole) {
-    // The focus stays on what now goes by the id under which it was saved.
-    const [, uid, field] = /^(.+)\.(\w+)$/.exec(document.activeElement?.dataset.key ?? "") ?? [];
-    const held = [...draft.now.columns, ...draft.now.types].find((item) => item.uid === uid);
+// The draft is what is in force, unless something was typed while `sent` was saved.
+function settle(board, sent) {
+  const focus = focused(sent);
+  if (JSON.stringify(sent) === JSON.stringify(draft.now)) {
     draft.reset(board);
-    kept.drop("draft");
     faults.keep([]);
     says.querySelector("[data-conflict]")?.remove();
-    draw();
-    if (held) document.querySelector(`[data-key="${CSS.escape(`=${held.id}.${field}`)}"]`)?.focus();
-    soonPreview();
-  } else draft.rebase(board);
+  } else draft.reset(board, asSaved(draft.now, sent));
+  changed(null);
+  focus();
+}
+
+// Brings the focus back to a field of what goes by another id now, the one under which it was saved.
+function focused(sent) {
+  const { dataset, selectionStart: start, selectionEnd: end } = document.activeElement ?? {};
+  const [, uid, field] = /^(.+)\.(\w+)$/.exec(dataset?.key ?? "") ?? [];
+  const items = document.activeElement?.closest("[data-types]") ? sent.types : sent.columns;
+  const id = items.find((item) => item.uid === uid)?.id;
+  return () => {
+    const again = id && document.querySelector(`[data-key="${CSS.escape(`=${id}.${field}`)}"]`);
+    if (!again || again === document.activeElement) return;
+    again.focus();
+    if (again.matches("input")) again.setSelectionRange(start, end);
+  };
 }
 
 function refused(refusal) {

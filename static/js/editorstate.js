@@ -40,6 +40,26 @@ export function anchor(draft, saved) {
   return draft;
 }
 
+// A draft of which an earlier one, `sent`, is in force now: what was in that goes by the ids that it had there.
+export function asSaved(draft, sent) {
+  const of = (kind) => new Map(sent[kind].map(({ uid, id }) => [uid, id]));
+  const [columns, types] = [of("columns"), of("types")];
+  const known = (ids, uid) => (ids.has(uid) ? `=${ids.get(uid)}` : uid);
+  const items = (all, ids) => all.map((item) => ({ ...item, uid: known(ids, item.uid), was: ids.get(item.uid) ?? null }));
+  const column = (uid) => known(columns, uid);
+  return {
+    ...draft,
+    columns: items(draft.columns, columns),
+    types: items(draft.types, types),
+    initial: column(draft.initial),
+    resolved: column(draft.resolved),
+    fallback: known(types, draft.fallback),
+    transitions: draft.transitions && Object.fromEntries(Object.entries(draft.transitions).map(([from, to]) => [column(from), to.map(column)])),
+    moves: {},
+    changes: {},
+  };
+}
+
 // A draft → a board as the server takes it.
 export function toBoard(draft) {
   const id = (items, uid) => items.find((item) => item.uid === uid)?.id ?? null;
@@ -58,7 +78,7 @@ export function toBoard(draft) {
   };
 }
 
-// What the server is told beside the board: where tickets go whose column or type is no longer there under its id.
+// What the server is told beside the board: where tickets go whose column or type goes, or goes by another id.
 export function toMoves(draft) {
   const chosen = (items, choice) => {
     const found = {};
@@ -80,17 +100,14 @@ export const leaving = (items, saved, uses) => saved.filter(({ id }) => uses[id]
 export function faultsOf(draft, saved, uses) {
   const faults = new Map();
   const say = (place, text) => { if (!faults.has(place)) faults.set(place, text); };
-  const check = (field, items, was) => items.forEach((item, place) => {
+  const check = (field, items) => items.forEach((item, place) => {
     if (!String(item.name).trim()) say(`${field}.${place}.name`, "It needs a name.");
     if (!ID.test(item.id)) say(`${field}.${place}.id`, "An id is of letters, digits, - and _, at most 50, and begins with a letter or a digit.");
     else if (items.findIndex((other) => other.id === item.id) < place) say(`${field}.${place}.id`, `The id “${item.id}” stands twice.`);
-    else if (item.was !== item.id && was.some(({ id }) => id === item.id)) {
-      say(`${field}.${place}.id`, `“${item.id}” is the id of another one until you save. Choose another, or save first.`);
-    }
   });
   if (!draft.name.trim()) say("name", "The board needs a name.");
-  check("columns", draft.columns, saved.columns);
-  check("ticket_types", draft.types, saved.ticket_types);
+  check("columns", draft.columns);
+  check("ticket_types", draft.types);
   if (!draft.columns.some(({ category }) => category === "final")) say("columns", "A board needs at least one final column.");
   if (!draft.types.length) say("ticket_types", "A board needs at least one type.");
   draft.columns.forEach((column, place) => {
@@ -134,15 +151,16 @@ export class Draft {
     this.reset(board);
   }
 
-  reset(board) {
+  // `board` is in force, and the draft is of it: `now`, or the same. What was before cannot be gone back to.
+  reset(board, now = toDraft(board)) {
     this.saved = board;
-    this.now = toDraft(board);
-    this.clean = JSON.stringify(toBoard(this.now));
+    this.now = mended(anchor(now, board), board);
+    this.clean = JSON.stringify(toBoard(toDraft(board)));
     [this.#past, this.#future] = [[], []];
   }
 
-  // Another board is in force: the draft stays, as `now` unless told otherwise.
-  rebase(board, now = this.now) {
+  // Another board is in force, and the draft goes on as `now`.
+  rebase(board, now) {
     this.#step();
     this.saved = board;
     this.clean = JSON.stringify(toBoard(toDraft(board)));

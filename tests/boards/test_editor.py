@@ -21,6 +21,7 @@ from tickets.board_source import board_of
 from tickets.models import Event, StatusPeriod, Ticket, TicketHistory, Workflow
 from tickets.rules import CATEGORIES, NAMED_COLORS, parse_board
 from tickets.schemas.tickets import CreateTicket
+from tickets.selectors.integrity import integrity_findings
 
 pytestmark = pytest.mark.django_db
 
@@ -251,6 +252,38 @@ def test_tickets_of_a_renamed_column_go_along(workflow: Workflow, api: ApiClient
     assert (row.old_value, row.new_value, row.agent_id) == ("todo", "ready", "smith")
     assert StatusPeriod.objects.get(ticket=blocked, left_at=None).status == "ready"
     assert ok(api.get("/api/tickets?workflow_id=anvil&status=ready"))["total_count"] == 4
+
+
+def test_two_columns_exchange_their_ids_and_two_types_theirs(
+    workflow: Workflow, api: ApiClient, browser: Client, agent: AgentWithToken
+) -> None:
+    working = [make_ticket(agent, initial_status="in_progress", ticket_type="bug") for _ in range(2)]
+    ideas = [make_ticket(agent, initial_status="todo", ticket_type="task") for _ in range(3)]
+    board = present(workflow)
+    todo, doing = board["columns"][1:3]
+    todo["id"], doing["id"] = "in_progress", "todo"
+    kinds = {kind["id"]: kind for kind in board["ticket_types"]}
+    kinds["bug"]["id"], kinds["task"]["id"] = "task", "bug"
+    body = {
+        "board": board,
+        "move_tickets": {"todo": "in_progress", "in_progress": "todo"},
+        "change_types": {"bug": "task", "task": "bug"},
+    }
+    shown = columns_of(ok_preview(drawn(browser, **body))["html"])
+    assert all(ticket.key in shown[todo["name"]] for ticket in ideas)
+    assert all(ticket.key in shown[doing["name"]] for ticket in working)
+    ok(api.send("PUT", "/api/workflows/anvil/board", body))
+    for tickets, status, kind in ((working, "todo", "task"), (ideas, "in_progress", "bug")):
+        found = Ticket.objects.filter(pk__in=[ticket.pk for ticket in tickets]).order_by("rank")
+        assert [(row.key, row.status, row.ticket_type) for row in found] == [(t.key, status, kind) for t in tickets]
+    assert list(integrity_findings()) == []
+    page = html(browser, "/audit?workflow=anvil&kind=board")
+    assert "tickets of todo to in_progress" in page
+    # What stays where it is keeps its category; what moves comes to one of the same.
+    board["columns"][1]["category"] = "final"
+    refused(api.send("PUT", "/api/workflows/anvil/board", {"board": board}), 409, "conflict", "columns.1.category")
+    crossed = {"board": {**present(workflow), "name": "Crossed"}, "move_tickets": {"todo": "in_progress"}}
+    refused(api.send("PUT", "/api/workflows/anvil/board", crossed), 409, "conflict", "move_tickets")
 
 
 def test_a_column_and_a_type_go_at_once(workflow: Workflow, api: ApiClient, agent: AgentWithToken) -> None:

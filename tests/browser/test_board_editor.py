@@ -213,6 +213,19 @@ def test_a_column_with_tickets_goes(open_page: OpenPage, operator: Operator, age
     assert (now["status"], now["ticket_type"]) == ("inbox", "task")
     expect(column(board, "check")).to_have_count(0)
 
+    # Two columns exchange their ids by one save, and the tickets keep their column; so does what is typed meanwhile.
+    page.get_by_label("Id of column 2").fill("verify")
+    page.get_by_label("Id of column 3").fill("doing")
+    page.get_by_role("button", name="Save board").click()
+    page.get_by_label("Name of column 1").fill("Ideas")
+    expect(state(page)).to_have_text("1 change, not saved")
+    page.get_by_role("button", name="Save board").click()
+    expect(state(page)).to_have_text("Version 4")
+    for ticket in tickets:
+        expect(placed(board, "doing", ticket)).to_be_visible()
+    saved = [(each["id"], each["name"], each["ticket_count"]) for each in stored(operator, flow)["columns"]]
+    assert saved[:3] == [("inbox", "Ideas", 1), ("verify", "Doing", 0), ("doing", "Verify", 2)]
+
 
 def test_two_editors_meet(open_page: OpenPage, operator: Operator, check_access: Callable[[Page], None]) -> None:
     flow = made(operator, "meet")

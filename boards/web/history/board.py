@@ -8,7 +8,7 @@ from tickets.rules import Board, Column, TicketType
 
 
 def board_changes(old: Board, new: Board, moved: Mapping[str, str]) -> list[str]:
-    """A clause for each difference. ``moved``: column that went → column that took its tickets."""
+    """A clause for each difference. ``moved``: column → column that took its tickets."""
     return [*_columns(old, new, moved), *_types(old, new), *_rest(old, new)]
 
 
@@ -22,6 +22,9 @@ def _columns(old: Board, new: Board, moved: Mapping[str, str]) -> Iterator[str]:
             yield f"column “{column.name}” added" + (f", limit {column.wip_limit}" if column.wip_limit else "")
         else:
             yield from _column(old.by_id[id_], column)
+            if id_ in moved:
+                # By their ids: names may have been exchanged.
+                yield f"tickets of {id_} to {moved[id_]}"
     kept = [id_ for id_ in new.by_id if id_ in old.by_id]
     if kept != [id_ for id_ in old.by_id if id_ in new.by_id]:
         yield "columns in another order: " + ", ".join(column.name for column in new.columns)

@@ -97,9 +97,7 @@ class Preview:
 
     def _sources(self, column: Column) -> list[str]:
         """The columns in force whose tickets would stand here."""
-        goes = self._present.by_id.keys() - self.board.by_id.keys()
-        moved = [status for status in self._present.by_id if status in goes and self._moves.get(status) == column.id]
-        return ([column.id] if column.id in self._present.by_id else []) + moved
+        return [status for status in self._present.by_id if self._moves.get(status, status) == column.id]
 
     def _cards(self, column: Column) -> list[Card]:
         found: list[Card] = []
