@@ -104,7 +104,7 @@ class _Layout:
         self._keys: dict[str, str] = {}
 
     def lay_out(self) -> None:
-        steps = [(self._content.begun, self._begin)]
+        steps: list[_Step] = [(self._content.begun, self._begin)]
         steps += [(ticket.created, partial(self._create, ticket)) for ticket in self._content.tickets]
         for ticket in self._content.tickets:
             steps += self._story(ticket)
@@ -117,11 +117,11 @@ class _Layout:
         folder = checkout()
         rules = [ticket.commits for ticket in self._content.tickets if ticket.commits]
         request = self._content.create_request([str(folder)] if folder and rules else [])
-        workflow_create_with_board(actor=system_actor(), request=request)
+        workflow_id = workflow_create_with_board(actor=system_actor(), request=request).workflow.workflow_id
         for agent_id, role in self._content.members.items():
             if not Agent.objects.filter(pk=agent_id).exists():
                 agent_create(actor=system_actor(), request=CreateAgent(new_agent_id=agent_id))
-            membership = SetMembership(workflow_id=request.workflow_id, member_agent_id=agent_id, role=role)
+            membership = SetMembership(workflow_id=workflow_id, member_agent_id=agent_id, role=role)
             membership_set(actor=system_actor(), request=membership)
 
     def _create(self, ticket: DemoTicket) -> None:
@@ -200,7 +200,11 @@ class _Layout:
         said: list[str] = []
         yield comment.at, lambda: said.append(self._say(ticket, comment))
         for reply in comment.replies:
-            yield reply.at, lambda reply=reply: self._say(ticket, reply, said[0])
+            yield reply.at, partial(self._answer, ticket, reply, said)
+
+    def _answer(self, ticket: DemoTicket, reply: DemoReply, said: list[str]) -> None:
+        """``said`` holds the comment by now."""
+        self._say(ticket, reply, said[0])
 
     def _say(self, ticket: DemoTicket, said: DemoReply, parent_id: str | None = None) -> str:
         text = _MENTION.sub(lambda match: f"#{self._keys[match[1]]}", said.text)

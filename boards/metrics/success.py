@@ -91,16 +91,10 @@ def _quality(study: Study, outside: Outside) -> list[list[Cell]]:
 def _system(outside: Outside) -> list[list[Cell]]:
     searches = sum(day.searches for day in outside.searches)
     mean = _ratio(sum(day.milliseconds for day in outside.searches), searches)
-    longest = max((day.longest for day in outside.searches), default=0)
-    return [
-        [
-            "System",
-            "Search latency, mean",
-            mean,
-            "milliseconds",
-            f"of {searches} searches, the longest {longest:.0f} ms",
-        ],
-    ]
+    basis = f"of {searches} searches"
+    if searches:
+        basis += f", the longest {max(day.longest for day in outside.searches):.0f} ms"
+    return [["System", "Search latency, mean", mean, "milliseconds", basis]]
 
 
 def _ratio(part: float, whole: int) -> float | None:
