@@ -7,7 +7,7 @@ any query what can be looked for; ``sqlite`` and ``postgres`` look for it, and `
 from search.keyword.hits import KeywordHit
 from search.keyword.previews import Preview, previews
 from search.keyword.scratch import Scratch, scratch_index
-from search.keyword.searching import exact_search, keyword_search
+from search.keyword.searching import exact_search, keyword_page, keyword_search
 from search.keyword.upkeep import faults as keyword_index_faults
 from search.keyword.upkeep import rebuild
 from search.keyword.words import is_identifier_like
@@ -19,6 +19,7 @@ __all__ = [
     "exact_search",
     "is_identifier_like",
     "keyword_index_faults",
+    "keyword_page",
     "keyword_search",
     "previews",
     "rebuild",

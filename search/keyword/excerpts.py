@@ -6,8 +6,7 @@ import bisect
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-from django.utils.html import escape
+from html import escape
 
 # About so many characters, of which some stand before the first match.
 LENGTH, LEAD = 200, 40

@@ -5,27 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+# The score of BM25 that counts as half relevant: it has no upper end.
+HALF_RELEVANT = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class KeywordHit:
     """A ticket and how well its best text (the ticket's own, or a comment) fits.
 
     ``score`` is 0 or more, higher is better. ``coverage`` (0 to 1) is the share of what the query says that the
-    text has: near 0 where only its common words occur.
+    text has: near 0 where only its common words occur. A hit that is ``complete`` has all words that are asked for,
+    and comes before those that are not, whatever the scores.
     """
 
     ticket_id: str
     score: float
     coverage: float = 1.0
+    complete: bool = True
+
+    @property
+    def relevance(self) -> float:
+        """0 to 1, in the order of the hits."""
+        return (self.complete + self.score / (self.score + HALF_RELEVANT)) / 2
 
 
-def covered(hits: Iterable[tuple[str, float]], information: float) -> list[KeywordHit]:
+def covered(hits: Iterable[tuple[str, float]], information: float, *, complete: bool) -> list[KeywordHit]:
     """Hits of a query whose words have this sum of inverse document frequencies, with their coverage.
 
     BM25 gives a word that stands once in a text of usual length its inverse document frequency, so the score
     itself tells what share of the words there is, without another look at the texts.
     """
-    return [KeywordHit(one, score, min(1.0, score / information) if information > 0 else 1.0) for one, score in hits]
+    return [
+        KeywordHit(one, score, min(1.0, score / information) if information > 0 else 1.0, complete)
+        for one, score in hits
+    ]
 
 
 def tickets_of(

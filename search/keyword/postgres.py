@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
@@ -20,12 +21,31 @@ from search.keyword.words import MAX_TERMS, Term
 _RANK = "30 * ts_rank('{0.33, 0.33, 0.5, 1}', d.terms, to_tsquery('search_words', w.query), 1)"
 
 
-def find_any(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
-    """The tickets in which any of the terms occurs, best first. Two queries as a rule, at most three."""
-    words, information = _known(terms, include_comments)
-    if not words:
-        return []
-    return covered(_ranked(words, conditions_of(filters), limit, include_comments), information)
+def find_any(
+    terms: Sequence[Term], filters: Filters, limit: int, *, depth: int, include_comments: bool
+) -> tuple[list[KeywordHit], int]:
+    """The tickets in which any of the terms occurs, best first, and how many there are, up to ``depth``.
+
+    Those that have all the words come first; where they are enough, the others are only counted. Two to four queries
+    as a rule.
+    """
+    known, information = _known(terms, include_comments)
+    if not known:
+        return [], 0
+    conditions = conditions_of(filters)
+    terms_with_idf = [(query, idf) for query, idf, _ in known]
+    words = [query for query, _, is_word in known if is_word] or [query for query, _, _ in known]
+    every = " & ".join(f"({query})" for query in words)
+    hits = covered(
+        _ranked(terms_with_idf, conditions, limit, include_comments, every=every), information, complete=True
+    )
+    if len(hits) == limit or len(words) == 1:
+        counted = len(hits) == limit < depth
+        return hits, _count(terms_with_idf, conditions, depth, include_comments) if counted else len(hits)
+    complete = {hit.ticket_id for hit in hits}
+    some = _ranked(terms_with_idf, conditions, max(limit, depth), include_comments)
+    hits += covered((one for one in some if one[0] not in complete), information, complete=False)
+    return hits[:limit], min(len(hits), depth)
 
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
@@ -39,8 +59,8 @@ def match_any(terms: Sequence[Term]) -> str:
     return " | ".join(f"({_query(term)})" for term in terms)
 
 
-def _known(terms: Sequence[Term], include_comments: bool) -> tuple[list[tuple[str, float]], float]:
-    """The terms that occur with their inverse document frequency, rarest first, at most ``MAX_TERMS``.
+def _known(terms: Sequence[Term], include_comments: bool) -> tuple[list[tuple[str, float, bool]], float]:
+    """The terms that occur, rarest first, at most ``MAX_TERMS``: inverse document frequency, whether it is one word.
 
     And what all words say together. One query.
     """
@@ -61,18 +81,29 @@ def _known(terms: Sequence[Term], include_comments: bool) -> tuple[list[tuple[st
     # What tells texts not apart is asked for only where a query has nothing else.
     telling = [word for word in found if word[3].tells(word[0], newest)] or found
     ordered = sorted(telling, key=lambda word: word[:2])
-    return [(query, value) for _, query, value, _ in ordered[:MAX_TERMS]], information
+    return [(query, value, len(term.words) == 1) for _, query, value, term in ordered[:MAX_TERMS]], information
 
 
 def _ranked(
-    words: Sequence[tuple[str, float]], conditions: Conditions, limit: int, include_comments: bool
+    words: Sequence[tuple[str, float]],
+    conditions: Conditions,
+    limit: int,
+    include_comments: bool,
+    *,
+    every: str | None = None,
 ) -> list[tuple[str, float]]:
-    """The best tickets that pass the filters, with their scores. One query as a rule, at most two."""
-    given = [[query for query, _ in words], [idf for _, idf in words]]
+    """The best tickets that pass the filters, with their scores; of texts that match ``every`` alone, if given.
+
+    One query as a rule, at most two.
+    """
+    given: list[Any] = [[query for query, _ in words], [idf for _, idf in words]]
     scored = (
         f"SELECT d.ticket_id, SUM(w.idf * {_RANK}) AS score FROM unnest(%s::text[], %s::float8[]) AS w (query, idf) "
         f"JOIN search_documents d ON d.terms @@ to_tsquery('search_words', w.query){_scope(include_comments)}"
     )
+    if every is not None:
+        scored += " AND d.terms @@ to_tsquery('search_words', %s)"
+        given.append(every)
     if not conditions.narrow:
         # Nearly all pass: it is enough to look at the tickets of the best texts.
         count = limit + limit // 4 + 10
@@ -83,13 +114,29 @@ def _ranked(
         hits = tickets_of(read(sql, [*conditions.parameters, *given, count]), count, limit)
         if hits is not None:
             return hits
-    asked = " AND ".join(filter(None, (conditions.sql, conditions.updated, conditions.tags)))
+    asked, values = _asked(conditions)
     sql = (
         f"SELECT ticket_id, MAX(score) FROM ({scored} JOIN tickets t ON t.id = d.ticket_id "
         f"WHERE {asked} GROUP BY d.id) texts GROUP BY ticket_id ORDER BY 2 DESC, 1 LIMIT %s"
     )
-    values = (*conditions.parameters, *conditions.updated_parameters, *conditions.tag_parameters)
     return [(ticket_id, score) for ticket_id, score in read(sql, [*given, *values, limit])]
+
+
+def _count(words: Sequence[tuple[str, float]], conditions: Conditions, depth: int, include_comments: bool) -> int:
+    """How many tickets that pass the filters have any of the terms; ``depth`` if more. One query."""
+    asked, values = _asked(conditions)
+    sql = (
+        "SELECT COUNT(*) FROM (SELECT DISTINCT d.ticket_id FROM search_documents d JOIN tickets t "
+        f"ON t.id = d.ticket_id WHERE d.terms @@ to_tsquery('search_words', %s){_scope(include_comments)} "
+        f"AND {asked} LIMIT %s) found"
+    )
+    ((count,),) = read(sql, [" | ".join(f"({query})" for query, _ in words), *values, depth])
+    return int(count)
+
+
+def _asked(conditions: Conditions) -> tuple[str, tuple[Any, ...]]:
+    sql = " AND ".join(filter(None, (conditions.sql, conditions.updated, conditions.tags)))
+    return sql, (*conditions.parameters, *conditions.updated_parameters, *conditions.tag_parameters)
 
 
 def _scope(include_comments: bool) -> str:

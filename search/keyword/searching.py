@@ -18,14 +18,22 @@ def keyword_search(
 ) -> list[KeywordHit]:
     """The tickets in which any word of a query occurs, best first, ties by id; the filters apply before the limit.
 
-    Any text will do as a query; one without a letter or digit finds nothing. With ``prefix`` its last word may
-    be unfinished, as in a box where somebody is typing. A ticket's score is that of its best text: its own
-    (title, description, tags) or one of its comments.
+    Those with a text that has all the words come before the others. Words that nearly every text has, or none, do
+    not count, unless there are no others. Any text will do as a query; one without a letter or digit finds nothing.
+    With ``prefix`` its last word may be unfinished, as in a box where somebody is typing. A ticket's score is that
+    of its best text: its own (title, description, tags) or one of its comments.
     """
+    return keyword_page(query, filters, limit, depth=limit, include_comments=include_comments, prefix=prefix)[0]
+
+
+def keyword_page(
+    query: str, filters: Filters, limit: int, *, depth: int, include_comments: bool = True, prefix: bool = False
+) -> tuple[list[KeywordHit], int]:
+    """What ``keyword_search`` finds, and how many tickets there are, counted up to ``depth``, at least the limit."""
     terms = terms_of(query, prefix=prefix)
     if not terms or limit <= 0:
-        return []
-    return _backend().find_any(terms, filters, limit, include_comments=include_comments)
+        return [], 0
+    return _backend().find_any(terms, filters, limit, depth=depth, include_comments=include_comments)
 
 
 def exact_search(query: str, filters: Filters, limit: int, *, include_comments: bool = True) -> list[KeywordHit]:
@@ -41,8 +49,8 @@ def exact_search(query: str, filters: Filters, limit: int, *, include_comments: 
 
 class _Backend(Protocol):
     def find_any(
-        self, terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool
-    ) -> list[KeywordHit]: ...
+        self, terms: Sequence[Term], filters: Filters, limit: int, *, depth: int, include_comments: bool
+    ) -> tuple[list[KeywordHit], int]: ...
 
     def find_all(
         self, terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
@@ -17,29 +18,34 @@ from search.keyword.words import MAX_TERMS, Term
 SCORE = "-bm25(search_fts, 3.0, 1.0, 1.5, 1.0)"
 # So many texts that have one of the rarest terms are enough to find the best hundred tickets among.
 ENOUGH = 300
+# In how many texts a term occurs, the term as FTS5 reads it, and whether it is one word.
+_Known = tuple[int, str, bool]
 
 
-def find_any(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
-    """The tickets in which any of the terms occurs, best first. Two to four queries.
+def find_any(
+    terms: Sequence[Term], filters: Filters, limit: int, *, depth: int, include_comments: bool
+) -> tuple[list[KeywordHit], int]:
+    """The tickets in which any of the terms occurs, best first, and how many there are, up to ``depth``.
 
-    To score a text takes longest, so that once enough have one of the rarest terms the others are not looked at:
-    of the best ten 0.1 % differ then, in half the time (a third where words are common). Filters that let few
-    pass come before the score anyway.
+    To score a text takes longest. So those that have all the words come first (which people expect, too, and finds
+    the right one a little better), and where they are enough the others are only counted. Two to five queries.
     """
     scope = _scope(include_comments)
     known, information = _known(terms, scope)
     if not known:
-        return []
+        return [], 0
     conditions = conditions_of(filters)
-    rarest, others = _split(known)
-    hits: list[tuple[str, float]] = []
-    if others and not conditions.narrow:
-        # Each term twice, for FTS5 adds up what each mention of one scores.
-        match = f"{scope}(({' OR '.join(rarest)}) AND ({' OR '.join([*rarest, *others, *others])}))"
-        hits = [(ticket_id, score / 2) for ticket_id, score in _ranked(match, conditions, limit)]
-    if len(hits) < limit:
-        hits = _ranked(f"{scope}({' OR '.join([*rarest, *others])})", conditions, limit)
-    return covered(hits, information)
+    words = [text for _, text, is_word in known if is_word]
+    phrases = [text for _, text, is_word in known if not is_word]
+    if not words:
+        words, phrases = phrases, []
+    hits = covered(_matching(words, " AND ", phrases, scope, conditions, limit), information, complete=True)
+    if len(hits) == limit or len(words) == 1:
+        return hits, _count(known, scope, conditions, depth) if len(hits) == limit < depth else len(hits)
+    complete = {hit.ticket_id for hit in hits}
+    some = _some(known, scope, conditions, max(limit, depth))
+    hits += covered((one for one in some if one[0] not in complete), information, complete=False)
+    return hits[:limit], min(len(hits), depth)
 
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
@@ -53,21 +59,51 @@ def match_any(terms: Sequence[Term], *, include_comments: bool) -> str:
     return f"{_scope(include_comments)}({' OR '.join(_quoted(term) for term in terms)})"
 
 
-def _split(known: Sequence[tuple[int, str]]) -> tuple[list[str], list[str]]:
+def _some(known: Sequence[_Known], scope: str, conditions: Conditions, limit: int) -> list[tuple[str, float]]:
+    """The best tickets that have any of the terms. One or two queries as a rule.
+
+    Once enough texts have one of the rarest terms, those with only the others are not looked at: of the best ten
+    0.1 % differ then, in half the time (a third where words are common). Filters that let few pass come before
+    the score anyway.
+    """
+    rarest, others = _split(known)
+    hits: list[tuple[str, float]] = []
+    if others and not conditions.narrow:
+        hits = _matching(rarest, " OR ", others, scope, conditions, limit)
+    return hits if len(hits) >= limit else _matching([*rarest, *others], " OR ", [], scope, conditions, limit)
+
+
+def _matching(
+    needed: Sequence[str], joined: str, others: Sequence[str], scope: str, conditions: Conditions, limit: int
+) -> list[tuple[str, float]]:
+    """The best tickets with all (joined by AND) or any (OR) of the needed terms; others add to the score."""
+    if not others:
+        return _ranked(f"{scope}({joined.join(needed)})", conditions, limit)
+    # Each term twice, for FTS5 adds up what each mention of one scores.
+    match = f"{scope}(({joined.join(needed)}) AND ({' OR '.join([*needed, *others, *others])}))"
+    return [(ticket_id, score / 2) for ticket_id, score in _ranked(match, conditions, limit)]
+
+
+def _count(known: Sequence[_Known], scope: str, conditions: Conditions, depth: int) -> int:
+    """How many tickets that pass the filters have any of the terms; ``depth`` if more. One query."""
+    match = f"{scope}({' OR '.join(text for _, text, _ in known)})"
+    sql, parameters = _passing("DISTINCT d.ticket_id", match, conditions)
+    ((count,),) = read(f"SELECT COUNT(*) FROM ({sql} LIMIT {depth})", parameters)
+    return int(count)
+
+
+def _split(known: Sequence[_Known]) -> tuple[list[str], list[str]]:
     """The rarest terms, as many as enough texts have, and the others."""
     texts = 0
-    for place, (count, _) in enumerate(known):
+    for place, (count, _, _) in enumerate(known):
         if texts >= ENOUGH:
-            return [text for _, text in known[:place]], [text for _, text in known[place:]]
+            return [text for _, text, _ in known[:place]], [text for _, text, _ in known[place:]]
         texts += count
-    return [text for _, text in known], []
+    return [text for _, text, _ in known], []
 
 
-def _known(terms: Sequence[Term], scope: str) -> tuple[list[tuple[int, str]], float]:
-    """The terms that occur, rarest first, at most ``MAX_TERMS``, in how many texts, and what all words say together.
-
-    One query.
-    """
+def _known(terms: Sequence[Term], scope: str) -> tuple[list[_Known], float]:
+    """The terms that occur, rarest first, at most ``MAX_TERMS``, and what all words say together. One query."""
     one = "(SELECT COUNT(*) FROM search_fts WHERE search_fts MATCH %s)"
     quoted = [_quoted(term) for term in terms]
     # Ids rise, so the highest is no less than the number of texts.
@@ -82,7 +118,7 @@ def _known(terms: Sequence[Term], scope: str) -> tuple[list[tuple[int, str]], fl
     found = [(count, text, term) for count, text, term in zip(counts, quoted, terms, strict=True) if count]
     # What tells texts not apart is asked for only where a query has nothing else.
     telling = [word for word in found if word[2].tells(word[0], newest)] or found
-    return sorted(word[:2] for word in telling)[:MAX_TERMS], information
+    return sorted((count, text, len(term.words) == 1) for count, text, term in telling)[:MAX_TERMS], information
 
 
 def _ranked(match: str, conditions: Conditions, limit: int) -> list[tuple[str, float]]:
@@ -118,8 +154,14 @@ def _best_passing(match: str, conditions: Conditions, texts: int) -> list[tuple[
     An index holds what the conditions ask for (``search_filters``); with a ticket's row, which is long, it would
     take several times as long. When it was updated is in another, so that those tickets are told by rowid.
     """
+    sql, parameters = _passing(f"d.ticket_id, {SCORE} AS score, 1", match, conditions)
+    return read(f"{sql} ORDER BY score DESC LIMIT {texts}", parameters)
+
+
+def _passing(columns: str, match: str, conditions: Conditions) -> tuple[str, list[Any]]:
+    """A query of the texts that match and whose tickets pass, with its parameters."""
     sql = (
-        f"SELECT d.ticket_id, {SCORE} AS score, 1 FROM search_fts "
+        f"SELECT {columns} FROM search_fts "
         "CROSS JOIN search_documents d ON d.id = search_fts.rowid CROSS JOIN tickets t ON t.id = d.ticket_id "
         f"WHERE search_fts MATCH %s AND {conditions.sql}"
     )
@@ -130,7 +172,7 @@ def _best_passing(match: str, conditions: Conditions, texts: int) -> list[tuple[
     if conditions.tags:
         sql += f" AND {conditions.tags}"
         parameters += conditions.tag_parameters
-    return read(f"{sql} ORDER BY score DESC LIMIT {texts}", parameters)
+    return sql, parameters
 
 
 def _scope(include_comments: bool) -> str:

@@ -14,15 +14,13 @@ from django.conf import settings
 from search.errors import SearchPartDown
 from search.filters import Filters
 from search.fusion import pin, reciprocal_rank_fusion, relative_score_fusion
-from search.keyword import KeywordHit, exact_search, is_identifier_like, keyword_search
+from search.keyword import KeywordHit, exact_search, is_identifier_like, keyword_page, keyword_search
 from search.stores.base import Hit
 
 # How many candidates each half gives; also how many results there can be.
 DEPTH = 100
 # How many the exact tier puts first.
 EXACT = 5
-# The score of BM25 that counts as half relevant: it has no upper end.
-HALF_RELEVANT = 5.0
 
 
 class Nearest(Protocol):
@@ -37,56 +35,67 @@ class Nearest(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """Tickets with their relevance (0 to 1), best first; ``degraded`` says why the semantic half is missing."""
+    """Tickets with their relevance (0 to 1), best first; ``degraded`` says why the semantic half is missing.
+
+    ``total``: how many were found, of which these may be the first.
+    """
 
     ranked: list[tuple[str, float]]
+    total: int
     degraded: SearchPartDown | None = None
 
 
 def retrieve(
-    query: str, mode: str, filters: Filters, *, nearest: Nearest, floor: float, include_comments: bool = True
+    query: str,
+    mode: str,
+    filters: Filters,
+    *,
+    nearest: Nearest,
+    floor: float,
+    include_comments: bool = True,
+    limit: int = DEPTH,
 ) -> Retrieval:
     """Search in one mode: hybrid, semantic, keyword. Without the semantic half, keywords stand in for it.
 
-    What is nearer than ``floor`` is found by its meaning alone; what lies below, only where words find it too.
+    What is nearer than ``floor`` is found by its meaning alone; what lies below, only where words find it too. At
+    least the first ``limit`` are given.
     """
     degraded = None
     semantic: list[Hit] = []
-    found: list[KeywordHit] | None = None
+    words: list[KeywordHit] | None = None
     if mode != "keyword":
         try:
             wait = nearest(query, filters, DEPTH)
             if mode == "hybrid":
                 # While the query is embedded, which takes about as long.
-                found = keyword_search(query, filters, DEPTH, include_comments=include_comments)
+                words = keyword_search(query, filters, DEPTH, include_comments=include_comments)
             semantic = wait()
         except SearchPartDown as error:
             degraded = error
-    if mode == "semantic" and degraded is None:
-        ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic if hit.score >= floor]
-        return Retrieval(ranked)
-    if found is None:
-        found = keyword_search(query, filters, DEPTH, include_comments=include_comments)
-    words = [(hit.ticket_id, hit.score) for hit in found]
     if mode == "keyword" or degraded is not None:
-        ranked = [(ticket_id, score / (score + HALF_RELEVANT)) for ticket_id, score in words]
+        words, total = keyword_page(query, filters, limit, depth=DEPTH, include_comments=include_comments)
+        ranked = [(hit.ticket_id, hit.relevance) for hit in words]
+    elif words is None:
+        ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic if hit.score >= floor]
+        return Retrieval(ranked, len(ranked))
     else:
-        coverage = {hit.ticket_id: hit.coverage for hit in found}
-        ranked = _fused([(hit.ticket_id, hit.score) for hit in semantic], words, coverage, floor)
+        ranked = _fused(semantic, words, floor)
+        total = len(ranked)
     if is_identifier_like(query):
         exact = exact_search(query, filters, EXACT, include_comments=include_comments)
         ranked = pin([hit.ticket_id for hit in exact], ranked, at_most=EXACT)
-    return Retrieval(ranked, degraded)
+    return Retrieval(ranked, max(total, len(ranked)), degraded)
 
 
-def _fused(
-    semantic: list[tuple[str, float]], keyword: list[tuple[str, float]], coverage: dict[str, float], floor: float
-) -> list[tuple[str, float]]:
+def _fused(semantic: list[Hit], words: list[KeywordHit], floor: float) -> list[tuple[str, float]]:
     weights = (settings.SEARCH.semantic_weight, settings.SEARCH.keyword_weight)
+    meaning = [(hit.ticket_id, hit.score) for hit in semantic]
+    keyword = [(hit.ticket_id, hit.relevance) for hit in words]
+    coverage = {hit.ticket_id: hit.coverage for hit in words}
     if settings.SEARCH.fusion == "relative":
-        fused = relative_score_fusion(semantic, keyword, weights=weights, floor=floor, coverage=coverage)
+        fused = relative_score_fusion(meaning, keyword, weights=weights, floor=floor, coverage=coverage)
     else:
         fused = reciprocal_rank_fusion(
-            semantic, keyword, weights=weights, k=settings.SEARCH.rrf_k, floor=floor, coverage=coverage
+            meaning, keyword, weights=weights, k=settings.SEARCH.rrf_k, floor=floor, coverage=coverage
         )
     return [(one.id, one.score) for one in fused]

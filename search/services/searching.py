@@ -126,6 +126,7 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
         nearest=functools.partial(begin_nearest, selection.workflow),
         floor=provider().thresholds.floor,
         include_comments=request.include_comments,
+        limit=request.limit,
     )
     if known is not None and isinstance(retrieval.degraded, StoreDown):
         return known[1].model_copy(
@@ -133,7 +134,8 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
         )
     named = _named(selection.workflow.id, query)
     ranked = pin(named, retrieval.ranked) if named else retrieval.ranked
-    answer = _answer(request, _results(selection, ranked, query, filters, request), len(ranked))
+    results = _results(selection, ranked, query, filters, request)
+    answer = _answer(request, results, max(retrieval.total, len(ranked)))
     if retrieval.degraded is not None:
         answer.degraded, answer.degraded_reason, answer.search_type = True, str(retrieval.degraded), "keyword"
     else:

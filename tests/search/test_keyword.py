@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search.filters import NOBODY, VISIBLE, Filters, Payload
-from search.keyword import exact_search, keyword_search, previews
+from search.keyword import exact_search, keyword_page, keyword_search, previews
 from tests.factories import AgentWithToken, make_agent, make_ticket, make_workflow
 from tickets.models import ApprovalStatus, Ticket, TicketComment, Workflow
 from tickets.rules import PRIORITY_RANK
@@ -87,6 +87,37 @@ def test_the_title_counts_most(four: list[Ticket]) -> None:
 @pytest.mark.parametrize("query", ["ZEPPELIN", "zeppelins", "grün", "the zeppelin's crew", "zeppelin, unknownword"])
 def test_case_and_endings_do_not_matter_and_one_word_is_enough(four: list[Ticket], query: str) -> None:
     assert four[2].id in ids(query)
+
+
+def test_a_text_with_all_the_words_comes_before_one_that_repeats_some(agent: AgentWithToken) -> None:
+    often = make_ticket(agent, title="Okapi okapi", description="okapi " * 20)
+    both = make_ticket(
+        agent, description="An okapi was seen in the year of the zeppelin. " + "Much else is said. " * 50
+    )
+    tagged = make_ticket(agent, title="Zeppelin", tags=["okapi"])
+    found = keyword_search("okapi zeppelin", Filters(workflow_id="flow"), 10)
+    assert [hit.ticket_id for hit in found] == [tagged.id, both.id, often.id]
+    assert [hit.complete for hit in found] == [True, True, False]
+    relevance = [hit.relevance for hit in found]
+    assert relevance == sorted(relevance, reverse=True)
+    assert ids("okapi zeppelin unheardof") == [tagged.id, both.id, often.id]
+
+
+@pytest.mark.parametrize("query", ["okapi", "okapi zeppelin", "zeppelin-okapi"])
+@pytest.mark.parametrize("narrowed", [{}, {"priority": ("high",)}])
+def test_what_is_found_is_counted_beyond_what_is_given(
+    agent: AgentWithToken, query: str, narrowed: dict[str, Any]
+) -> None:
+    for number in range(6):
+        ticket = make_ticket(agent, title=f"Okapi {number}", priority="high" if number % 2 else "low")
+        comment(agent, ticket, "The okapi was there again.")
+    for number in range(4):
+        make_ticket(agent, title=f"Zeppelin-okapi {number}", priority="high" if number % 2 else "low")
+    filters = Filters(workflow_id="flow", **narrowed)
+    everything = keyword_search(query, filters, 50)
+    for limit, depth in product((1, 2, 4, 50), (50, 5, 3)):
+        found, total = keyword_page(query, filters, limit, depth=max(limit, depth))
+        assert (found, total) == (everything[:limit], min(len(everything), max(limit, depth)))
 
 
 def test_a_ticket_is_found_once_with_its_best_text(agent: AgentWithToken) -> None:

@@ -86,7 +86,10 @@ def test_words_are_looked_for_while_the_query_is_embedded(
         return hits
 
     monkeypatch.setattr(retrieval, "keyword_search", look)
-    with use(Guarded(Waiting())):
+    waiting = Waiting()
+    # The model is loaded now: a search would not wait for that.
+    waiting.embed_documents(["anything", "else"])
+    with use(Guarded(waiting)):
         body = search(agent, "burndown weekends")
     assert (body["degraded"], keys(body)[0]) == (False, CHART["title"])
 
