@@ -177,9 +177,9 @@ let forms = 0;
 export const draftsOf = (board, card) => new Drafts(board.rules.me, card.dataset.ticketId);
 
 // Asks for a text in the card's place. Null where the person thinks better of it: Esc keeps what was typed for the
-// next time, as leaving does; whoever asked drops it once it is sent. `name`: of the
-// draft, where there is one.
-export function ask(board, card, { name, label, least = 0, go, stop = "Cancel", hint = "" }) {
+// next time, as leaving does; whoever asked drops it once it is sent. `name`: of the draft, where one is kept;
+// `value`: what stands there at first.
+export function ask(board, card, { name, label, least = 0, go, stop = "Cancel", hint = "", value = "" }) {
   return new Promise((resolve) => {
     card.querySelector(".card-form")?.dispatchEvent(new Event("cancel"));
     const drafts = name ? draftsOf(board, card) : null;
@@ -187,7 +187,7 @@ export function ask(board, card, { name, label, least = 0, go, stop = "Cancel", 
     const id = `card-form-${++forms}`;
     const count = element("span", { class: "hint", id: `${id}-hint` });
     const field = element("textarea", { class: "input", id, rows: "2", dir: "auto", "aria-describedby": `${id}-hint` });
-    field.value = drafts?.get(name)?.text ?? "";
+    field.value = drafts?.get(name)?.text ?? value;
     const enough = () => field.value.trim().length >= least;
     const submit = element("button", { type: "submit", class: "btn btn-sm btn-primary" }, go);
     const paint = () => {
