@@ -76,8 +76,13 @@ class Graph {
     });
     world.addEventListener("pointerleave", () => clearTimeout(timer));
     world.addEventListener("focusin", ({ target }) => {
+      const key = target.closest(".node:focus-visible")?.dataset.key;
+      if (key) this.choose(key, { scroll: true });
+    });
+    // Not as soon as a finger is down: the panel would come below it, and the tap would open nothing.
+    world.addEventListener("click", ({ target }) => {
       const key = target.closest(".node")?.dataset.key;
-      if (key) this.choose(key, { scroll: target.matches(":focus-visible") });
+      if (key) this.choose(key);
     });
   }
 

@@ -25,6 +25,10 @@ STRICT = {
 TALKATIVE = {"columns": COLUMNS, "ticket_types": TYPES, "settings": {"require_comments_on_status_change": True}}
 REVIEWED = {"columns": COLUMNS, "ticket_types": TYPES, "settings": {"ticket_human_review": True}}
 
+HOSTILE = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'>\"'&amp;{{7*7}}"
+TITLES = (HOSTILE, "x" * 500, "שלום עולם " * 30, "👩‍👩‍👧‍👦 " * 60, "two\u202ewords")
+WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
 
 class Operator:
     """The site's person through REST: makes workflows with rules of their own, with the agent in them."""

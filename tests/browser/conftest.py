@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -17,6 +18,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.server import Installation, Server, installation
+
+if TYPE_CHECKING:
+    from tests.browser.board_page import Operator
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -108,6 +112,30 @@ def site(stopped_site: Site) -> Iterator[Site]:
     """The site of this module, served."""
     with stopped_site.start():
         yield stopped_site
+
+
+@pytest.fixture(scope="module")
+def agent(site: Site) -> Agent:
+    """The agent who works in the workflow of this module's site."""
+    return site.agent
+
+
+@pytest.fixture(scope="module")
+def operator(site: Site) -> Operator:
+    """The person of this module's site, who makes workflows."""
+    from tests.browser.board_page import Operator  # which speaks of what is here
+
+    return Operator(site)
+
+
+@pytest.fixture
+def flow(operator: Operator) -> str:
+    """A workflow of the test's own, and of each try of it: what waits in another's would count."""
+    from tests.browser.board_page import COLUMNS, TYPES
+
+    workflow_id = f"flow-{uuid4().hex[:6]}"
+    operator.workflow(workflow_id, {"columns": COLUMNS, "ticket_types": TYPES})
+    return workflow_id
 
 
 @pytest.fixture(scope="module")

@@ -11,25 +11,13 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.board_page import COLUMNS, TYPES, Operator, stored, wait_until_live
+from tests.browser.board_page import stored, wait_until_live
 from tests.browser.conftest import Agent, OpenPage, Site
 
 pytestmark = [pytest.mark.browser]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)> " + "x" * 80
-
-
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
-
-
-@pytest.fixture
-def flow(site: Site) -> str:
-    workflow_id = f"crew-{uuid4().hex[:6]}"
-    Operator(site).workflow(workflow_id, {"columns": COLUMNS, "ticket_types": TYPES})
-    return workflow_id
 
 
 def member(page: Page, agent_id: str) -> Locator:

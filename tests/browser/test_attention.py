@@ -11,32 +11,14 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.board_page import COLUMNS, REVIEWED, TYPES, Operator, stored, wait_until_live
-from tests.browser.conftest import Agent, OpenPage, Site
+from tests.browser.board_page import REVIEWED, Operator, stored, wait_until_live
+from tests.browser.conftest import Agent, OpenPage
 
 pytestmark = [pytest.mark.browser]
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 LONG = "a-very-long-word-without-an-end" * 16
-
-
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
-
-
-@pytest.fixture(scope="module")
-def operator(site: Site) -> Operator:
-    return Operator(site)
-
-
-@pytest.fixture
-def flow(operator: Operator) -> str:
-    """A workflow of the test's own: what waits in another's would count."""
-    workflow_id = f"dawn-{uuid4().hex[:6]}"
-    operator.workflow(workflow_id, {"columns": COLUMNS, "ticket_types": TYPES})
-    return workflow_id
 
 
 @pytest.fixture
