@@ -12,7 +12,7 @@ from boards.insights.schemas import KINDS, MAX_TICKETS, SEVERITIES, Finding, Kin
 
 Told = tuple[str, Mapping[str, Any]]
 Order = tuple[int, int, int, tuple[str, ...]]
-NO_STEP = "This is for information; nothing needs to be done."
+NO_STEP = "For information; nothing needs to be done."
 NO_CHANGES = "Tickets cannot be changed here: the workflow is not active, or ticket tracking is off."
 
 

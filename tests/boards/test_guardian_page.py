@@ -157,6 +157,14 @@ def test_what_cannot_be_taken_back_has_no_way_back(world: Watched) -> None:
     assert (ask["path"], ask["undo"]) == ("tickets/comment", None)
 
 
+def test_a_review_about_to_expire_leads_to_the_approvals(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Watched(monkeypatch, ticket_human_review=True, approval_timeout_seconds=7200)
+    world.ticket()
+    world.wait(minutes=110)
+    row = page_of(world, kind="pending_review").split("data-finding=")[1].split("</li>\n")[0]
+    assert f'href="/approvals?workflow={world.workflow.id}"' in row
+
+
 def test_who_may_press_a_button_is_who_may_do_it(world: Watched) -> None:
     world.ticket(priority="critical")
     world.do(TICKET_CLAIM, world.ticket(), lease_seconds=86_400)
