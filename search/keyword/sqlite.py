@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from search.filters import Filters
 from search.keyword.conditions import Conditions, conditions_of
@@ -20,6 +20,13 @@ SCORE = "-bm25(search_fts, 3.0, 1.0, 1.5, 1.0)"
 ENOUGH = 300
 # In how many texts a term occurs, the term as FTS5 reads it, and whether it is one word.
 _Known = tuple[int, str, bool]
+
+
+class _Match(NamedTuple):
+    """An FTS5 expression, and how often it mentions each term: FTS5 adds up what each mention scores."""
+
+    text: str
+    mentions: int = 1
 
 
 def find_any(
@@ -39,7 +46,8 @@ def find_any(
     phrases = [text for _, text, is_word in known if not is_word]
     if not words:
         words, phrases = phrases, []
-    hits = covered(_matching(words, " AND ", phrases, scope, conditions, limit), information, complete=True)
+    match = _match(scope, words, " AND ", phrases)
+    hits = covered(_ranked(match, conditions, limit), information, complete=True)
     if len(hits) == limit or len(words) == 1:
         return hits, _count(known, scope, conditions, depth) if len(hits) == limit < depth else len(hits)
     complete = {hit.ticket_id for hit in hits}
@@ -50,7 +58,7 @@ def find_any(
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
     """The tickets with a text in which all of the terms occur, best first. One or two queries."""
-    match = f"{_scope(include_comments)}({' AND '.join(_quoted(term) for term in terms)})"
+    match = _match(_scope(include_comments), [_quoted(term) for term in terms], " AND ", [])
     return [KeywordHit(*hit) for hit in _ranked(match, conditions_of(filters), limit)]
 
 
@@ -69,19 +77,17 @@ def _some(known: Sequence[_Known], scope: str, conditions: Conditions, limit: in
     rarest, others = _split(known)
     hits: list[tuple[str, float]] = []
     if others and not conditions.narrow:
-        hits = _matching(rarest, " OR ", others, scope, conditions, limit)
-    return hits if len(hits) >= limit else _matching([*rarest, *others], " OR ", [], scope, conditions, limit)
+        hits = _ranked(_match(scope, rarest, " OR ", others), conditions, limit)
+    if len(hits) < limit:
+        hits = _ranked(_match(scope, [*rarest, *others], " OR ", []), conditions, limit)
+    return hits
 
 
-def _matching(
-    needed: Sequence[str], joined: str, others: Sequence[str], scope: str, conditions: Conditions, limit: int
-) -> list[tuple[str, float]]:
-    """The best tickets with all (joined by AND) or any (OR) of the needed terms; others add to the score."""
+def _match(scope: str, needed: Sequence[str], joined: str, others: Sequence[str]) -> _Match:
+    """Texts with all (joined by AND) or any (OR) of the needed terms; the others only add to the score."""
     if not others:
-        return _ranked(f"{scope}({joined.join(needed)})", conditions, limit)
-    # Each term twice, for FTS5 adds up what each mention of one scores.
-    match = f"{scope}(({joined.join(needed)}) AND ({' OR '.join([*needed, *others, *others])}))"
-    return [(ticket_id, score / 2) for ticket_id, score in _ranked(match, conditions, limit)]
+        return _Match(f"{scope}({joined.join(needed)})")
+    return _Match(f"{scope}(({joined.join(needed)}) AND ({' OR '.join([*needed, *others, *others])}))", mentions=2)
 
 
 def _count(known: Sequence[_Known], scope: str, conditions: Conditions, depth: int) -> int:
@@ -121,18 +127,18 @@ def _known(terms: Sequence[Term], scope: str) -> tuple[list[_Known], float]:
     return sorted((count, text, len(term.words) == 1) for count, text, term in telling)[:MAX_TERMS], information
 
 
-def _ranked(match: str, conditions: Conditions, limit: int) -> list[tuple[str, float]]:
+def _ranked(match: _Match, conditions: Conditions, limit: int) -> list[tuple[str, float]]:
     """The best tickets of a match that pass the filters, with their scores. One query as a rule, at most three."""
     # Some of the best texts are of the same ticket, some of tickets that do not pass.
     texts = limit + limit // 4 + 10
     hits = None
     if not conditions.narrow:
-        hits = tickets_of(_best(match, conditions, texts), texts, limit)
+        hits = tickets_of(_best(match.text, conditions, texts), texts, limit)
     if hits is None:
-        hits = tickets_of(_best_passing(match, conditions, texts), texts, limit)
+        hits = tickets_of(_best_passing(match.text, conditions, texts), texts, limit)
     if hits is None:
-        hits = tickets_of(_best_passing(match, conditions, -1), None, limit)
-    return hits or []
+        hits = tickets_of(_best_passing(match.text, conditions, -1), None, limit)
+    return [(ticket_id, score / match.mentions) for ticket_id, score in hits or []]
 
 
 def _best(match: str, conditions: Conditions, texts: int) -> list[tuple[str, float, bool]]:

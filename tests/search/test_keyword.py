@@ -91,9 +91,7 @@ def test_case_and_endings_do_not_matter_and_one_word_is_enough(four: list[Ticket
 
 def test_a_text_with_all_the_words_comes_before_one_that_repeats_some(agent: AgentWithToken) -> None:
     often = make_ticket(agent, title="Okapi okapi", description="okapi " * 20)
-    both = make_ticket(
-        agent, description="An okapi was seen in the year of the zeppelin. " + "Much else is said. " * 50
-    )
+    both = make_ticket(agent, description="An okapi saw the zeppelin. " + "Much else is said. " * 50)
     tagged = make_ticket(agent, title="Zeppelin", tags=["okapi"])
     found = keyword_search("okapi zeppelin", Filters(workflow_id="flow"), 10)
     assert [hit.ticket_id for hit in found] == [tagged.id, both.id, often.id]
