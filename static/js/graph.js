@@ -207,7 +207,7 @@ const graph = new Graph();
 const connect = (key) => graph.connect.start(key ?? graph.current);
 page.querySelector("[data-connect]")?.addEventListener("click", () => connect());
 page.addEventListener("keydown", (event) => {
-  if (event.key !== "c" || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !graph.rules.writes) return;
+  if (event.key !== "c" || localStorage.getItem("hephaestus-single-keys-off") || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !graph.rules.writes) return;
   if (event.target.closest("input, textarea, select, form, details[open]")) return;
   event.preventDefault();
   connect(event.target.closest("[data-key]")?.dataset.key);

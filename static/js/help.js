@@ -15,13 +15,20 @@ const KEYS = {
     ["J, ]", "next ticket of the column"], ["K, [", "previous ticket of the column"], ["S", "change status"], ["A", "assign"], ["C", "comment"], ["T", "edit the title"],
     ["E", "edit the description"], ["B", "add a blocker"], ["R", "resolve"], ["Ctrl Enter", "send what is written"], ["@, #", "name somebody or a ticket, while writing"],
   ],
+  "On attention and approvals": [
+    ["↑ ↓, J K", "from row to row"], ["Enter", "open the ticket"], ["A", "approve, or assign"], ["R", "reject, reply or resolve"], ["T", "take it"], ["D", "mark as read"], ["L", "release"],
+    ["U", "lift the block"], ["N", "nudge"], ["S", "what is similar"], ["X", "select"],
+  ],
+  "On the search page": [["/", "to the field"], ["↑ ↓, J K", "from result to result, and from the field into them"], ["Enter", "open the ticket"], ["Esc", "back to the field"]],
+  "On the graph": [["← →", "along the lines"], ["↑ ↓", "to the one above or below"], ["Enter", "open the ticket"], ["C", "connect"], ["+, -", "nearer, farther"], ["0", "show all"]],
   "In a commit": [["N, P", "next and previous change"], ["J, K", "next and previous file"], ["T", "jump to a file"]],
 };
 // Which of them the page in sight is about.
-const sections = () => (document.querySelector("dialog.sheet:modal, .sheet.is-page") ? "In a ticket" : document.querySelector(".board") ? "On the board" : "Everywhere");
+const PLACES = { "dialog.sheet:modal, .sheet.is-page": "In a ticket", ".board": "On the board", ".page-rows": "On attention and approvals", ".graph-page": "On the graph", ".search-page": "On the search page" };
+const section = () => Object.entries(PLACES).find(([place]) => document.querySelector(place))?.[1] ?? "Everywhere";
 
 export async function open() {
-  const shown = sections();
+  const shown = section();
   await styles("board", "palette");
   if (document.querySelector("dialog.help")) return;
   const close = () => dialog.close();
