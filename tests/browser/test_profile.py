@@ -156,6 +156,8 @@ def test_a_password_is_changed_and_wrong_ones_end_in_a_wait(
         expect(other.get_by_label("Password")).to_have_value("")
     check_access(other)
     other.screenshot(path=shots / "login-dark.png")
+    other.emulate_media(color_scheme="light")
+    check_access(other)
     for _ in range(8):
         other.get_by_label("Password").fill("wrong")
         other.get_by_role("button", name="Sign in").click()
@@ -164,3 +166,10 @@ def test_a_password_is_changed_and_wrong_ones_end_in_a_wait(
     other.get_by_role("button", name="Sign in").click()
     expect(other.get_by_role("alert")).to_contain_text("Too many wrong passwords. Try again in")
     check_access(other)
+    # The page of an error looks like this one.
+    other.goto("/nowhere")
+    expect(other.get_by_role("heading", level=1)).to_have_text("Nothing here")
+    for scheme in ("light", "dark"):
+        other.emulate_media(color_scheme=scheme)
+        check_access(other)
+    other.screenshot(path=shots / "not-found-dark.png")
