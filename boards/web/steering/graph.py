@@ -11,8 +11,6 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, QueryDict
 from django.templatetags.static import static
-from django.utils.html import json_script
-from django.utils.safestring import SafeString
 
 from boards.insights.network import Network, network
 from boards.selectors.fleet import open_leases
@@ -218,8 +216,6 @@ def graph_page(request: HttpRequest, frame: Frame) -> HttpResponseBase:
         "bar": bar,
         "graph": graph,
         "chips": _chips(bar, graph.wanted, request.GET),
-        "graph_data": _script(graph.data, "graph-data"),
-        "rules": _script(bar.for_script, "board-data"),
         "depths": range(1, 7) if graph.wanted.depth < 7 else [*range(1, 7), graph.wanted.depth],
         "modules": [static(f"js/graph{name}.js") for name in MODULES],
         "is_list": request.GET.get("view") == "list",
@@ -260,7 +256,3 @@ def _who(name: str, kind: str | None) -> list[Any]:
     """Name, letters, hue (0 for the system), whether a person."""
     hue = 0 if kind == AgentKind.SYSTEM else look.hue(name)
     return [name, look.initials(name), hue, kind == AgentKind.HUMAN]
-
-
-def _script(data: Mapping[str, Any], name: str) -> SafeString:
-    return SafeString(json_script(data, name))
