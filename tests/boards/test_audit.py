@@ -169,8 +169,8 @@ def test_changes_of_members_tokens_and_settings_are_told(world: World, browser: 
         f"{who} changed the phases",
         f"{who} deactivated the workflow",
         f"{who} renamed the workflow from {world.workflow.name} to {hostile}",
-        f"{who} removed {agent.id} who was viewer",
-        f"{who} revoked a token of {agent.id} as gateway, until 2099-05-06",
+        f"{who} removed {agent.id} as viewer",
+        f"{who} revoked a token of {agent.id} as gateway",
         f"System issued a token for {agent.id} as gateway, until 2099-05-06",
         f"{who} changed the role of {agent.id} from member to viewer",
     ]

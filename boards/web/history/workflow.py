@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
+
+from django.utils import timezone
 
 from boards.web.ticket.activity import short
 from tickets.models import WorkflowHistory
@@ -32,20 +35,25 @@ def workflow_change(row: WorkflowHistory) -> Said:
         case "member_changed":
             return Said("user", "changed the role of", rest=f"from {row.old_value} to {row.new_value}")
         case "member_removed":
-            return Said("user", "removed", rest=f"who was {row.old_value}")
+            return Said("user", "removed", rest=f"as {row.old_value}")
         case "token_issued":
-            return Said("key", "issued a token for", rest=_token(row.new_value))
+            return Said("key", "issued a token for", rest=", ".join([*_powers(row.new_value), *_end(row.new_value)]))
         case "token_revoked":
-            return Said("key", "revoked a token of", rest=_token(row.old_value))
+            return Said("key", "revoked a token of", rest=", ".join(_powers(row.old_value)))
     return _setting(row)
 
 
-def _token(facts: str | None) -> str:
-    """What it may do beyond its agent's own, and until when."""
-    token = json.loads(facts or "{}")
-    kinds = [word for word in ("gateway", "operator") if token.get(f"is_{word}")]
-    end = [f"until {token['expires_at'][:10]}"] if "expires_at" in token else []
-    return ", ".join((["as " + " and ".join(kinds)] if kinds else []) + end)
+def _powers(token: str | None) -> list[str]:
+    """What it may do beyond its agent's own."""
+    facts = json.loads(token or "{}")
+    words = [word for word in ("gateway", "operator") if facts.get(f"is_{word}")]
+    return ["as " + " and ".join(words)] if words else []
+
+
+def _end(token: str | None) -> list[str]:
+    """Until which day it opens anything, in the zone of whoever looks."""
+    at = json.loads(token or "{}").get("expires_at")
+    return [f"until {timezone.localtime(datetime.fromisoformat(at)):%Y-%m-%d}"] if at else []
 
 
 def _setting(row: WorkflowHistory) -> Said:
