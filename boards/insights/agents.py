@@ -67,7 +67,7 @@ def agent_overloaded(facts: Facts, request: GetInsights, advice: Advice) -> Iter
                 work_in_progress=sum(ticket.category == "active" for ticket in mine),
                 average=round(average, 2),
                 agents=len(facts.load),
-                could_give_away=len(_movable(facts, agent_id)),
+                could_give_away=len(_loose(facts, agent_id)),
             ),
             partial(_relieve, advice, facts, agent_id, first.get(agent_id), average),
         )

@@ -83,6 +83,7 @@ def test_an_overloaded_agent_that_has_begun_everything_hands_on_what_nobody_hold
     finding = world.finding("agent_overloaded")
     # Not what is held, and of the rest what is least urgent.
     assert finding["keys"] == [held.key, *(ticket.key for ticket in loose)]
+    assert finding["evidence"]["could_give_away"] == 2
     taker = min(world.other.id, "boss")
     assert finding["suggestion"]["arguments"] == {"ticket_id": loose[1].id, "assigned_agent_id": taker}
     assert world.findings("reassignment") == []
