@@ -26,6 +26,7 @@ function mergeDays() {
 // ── what is new ──
 
 const PAUSE = 1000; // ms between two looks, however much happens
+const EVERY = 20_000; // ms: changes of members and tokens come without an event
 let isFull = false; // more than a page holds: counting on tells nothing
 let timer = 0;
 let looked = 0;
@@ -79,6 +80,7 @@ bar.querySelector("[data-show]").addEventListener("click", show);
 lost.querySelector("[data-retry]").addEventListener("click", look);
 if (main.dataset.seq && document.querySelector("[data-live]")) {
   follow(main.dataset.workflow, Number(main.dataset.seq), soon);
+  setInterval(() => { if (!document.hidden) soon(); }, EVERY);
 }
 
 // ── older ──

@@ -27,8 +27,8 @@ MAX_REVISIONS = 200
 class AuditEntry:
     """A change as the page shows it. ``can_compare``: there is more of it than the line says.
 
-    ``details``: what a change of the board consists of. ``subject``: whose membership or token changed, with ``rest``
-    behind the name.
+    ``details``: what it consists of. ``subject``: whose membership or token changed, with ``rest`` behind the name.
+    ``page``: the path and the name of the one that shows what changed, where that is no ticket.
     """
 
     workflow_id: str
@@ -41,6 +41,7 @@ class AuditEntry:
     details: tuple[str, ...] = ()
     subject: Agent | None = None
     rest: str = ""
+    page: tuple[str, str] = ("", "")
 
     @property
     def id(self) -> str:
@@ -54,6 +55,11 @@ class AuditEntry:
     def day(self) -> date:
         """In the zone of whoever looks."""
         return timezone.localtime(self.at).date()
+
+    @property
+    def page_address(self) -> str:
+        narrowed = {"q": self.subject.id} if self.subject is not None else {}
+        return f"{self.page[0]}?" + urlencode({"workflow": self.workflow_id, **narrowed})
 
     @property
     def address(self) -> str:
@@ -75,14 +81,15 @@ class Words:
         messages = _messages(history)
         comments = _comments(history)
         earlier = self._earlier([row for row in rows if isinstance(row, BoardRevision)])
-        return [
-            self._told(row, keys, messages, comments)
-            if isinstance(row, TicketHistory)
-            else self._around(row)
-            if isinstance(row, WorkflowHistory)
-            else self._changed(row, earlier.get(row.version - 1))
-            for row in rows
-        ]
+
+        def entry(row: Row) -> AuditEntry:
+            if isinstance(row, TicketHistory):
+                return self._told(row, keys, messages, comments)
+            if isinstance(row, WorkflowHistory):
+                return self._around(row)
+            return self._changed(row, earlier.get(row.version - 1))
+
+        return [entry(row) for row in rows]
 
     def _told(
         self,
@@ -115,6 +122,7 @@ class Words:
             details=said.details,
             subject=row.subject_agent,
             rest=said.rest,
+            page=("/agents", row.subject_agent.id) if row.subject_agent is not None else ("/tickets", "The workflow"),
         )
 
     def _changed(self, row: BoardRevision, before: BoardRevision | None) -> AuditEntry:
@@ -125,7 +133,15 @@ class Words:
             phrase = "created the board" if row.version == 1 else "changed the board; what it was before is not kept"
             details = ()
         told = Entry(f"b{row.pk}", row.changed_at, row.agent, "board", phrase)
-        return AuditEntry(row.workflow_id, told, Position.of(row), row.agent, row.via_agent, details=details)
+        return AuditEntry(
+            workflow_id=row.workflow_id,
+            step=told,
+            position=Position.of(row),
+            agent=row.agent,
+            via=row.via_agent,
+            details=details,
+            page=("/board-settings", "The board"),
+        )
 
     def _earlier(self, rows: Iterable[BoardRevision]) -> dict[int, BoardRevision]:
         versions = [row.version - 1 for row in rows]
