@@ -91,6 +91,7 @@ function steer(box, event) {
     const wanted = event.key.toLowerCase();
     const hinted = rows.find((line) => line.querySelector("kbd")?.textContent.toLowerCase() === wanted);
     const next = [...rows.slice(at + 1), ...rows].find((line) => line.querySelector(".clip").textContent.trim().toLowerCase().startsWith(wanted));
+    event.preventDefault(); // what it opens may have a field, which is not to take the key
     if (hinted) hinted.click();
     else next?.focus();
   }

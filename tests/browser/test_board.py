@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import Agent, OpenPage, Site
+from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
 
 # One worker: they share a server, which takes longer to start than a test.
 pytestmark = pytest.mark.browser
@@ -331,5 +331,18 @@ def test_an_ended_session_is_said(open_page: OpenPage, site: Site) -> None:
     other.get_by_role("button", name="Sign out").click()
     # The server looks every ten seconds whether the session still stands.
     expect(page.locator("[data-says]")).to_contain_text("You are signed out", timeout=30_000)
-    page.get_by_role("link", name="Sign in").click()
-    expect(page).to_have_url(re.compile(r"/login\?next=%2Ftickets%3Fworkflow%3Dforge"))
+    expect(page.get_by_role("link", name="Sign in")).to_have_attribute(
+        "href", re.compile(r"/login\?next=%2Ftickets%3Fworkflow%3Dforge")
+    )
+    expect(page.locator("[data-live-word]")).to_have_text("Not live")
+    # Back from signing in in the other tab: it is live again, and has what happened meanwhile.
+    ticket = site.agent.create("While nobody was signed in", initial_status="review")
+    other.goto("/login")
+    other.get_by_label("Name").fill("dana")
+    other.get_by_label("Password").fill(PASSWORD)
+    other.get_by_role("button", name="Sign in").click()
+    other.wait_for_url(lambda url: "/login" not in url)
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    wait_until_live(page)
+    expect(card(page, ticket)).to_be_visible()
+    expect(page.locator("[data-says]")).not_to_contain_text("signed out")

@@ -123,6 +123,40 @@ def test_a_board_that_does_not_load_stays_and_says_so(open_page: OpenPage, ticke
     expect(page.locator("[data-says]")).not_to_contain_text("did not load")
 
 
+def test_the_last_filter_stays_and_no_text_is_lost_to_it(
+    open_page: OpenPage, agent: Agent, tickets: dict[str, Any]
+) -> None:
+    page = wait_until_live(open_page("/tickets?workflow=forge"))
+    link(page, tickets["bug"]).focus()
+    page.keyboard.press("r")
+    field = page.get_by_label(f"How was {tickets['bug']['key']} resolved?")
+    field.fill("New leather, sewn twice.")
+    page.evaluate("""() => {
+        const real = fetch;
+        window.fetch = async (address, options) => {
+            const answer = await real(address, options);
+            if (String(address).includes("q=xylo")) await new Promise(done => { setTimeout(done, 1500); });
+            document.body.dataset.came = String(address);
+            return answer;
+        };
+    }""")
+    find = page.get_by_role("searchbox")
+    find.fill("xylophone")
+    expect(page).to_have_url(re.compile("q=xylophone"))
+    expect(page.locator(".board")).to_have_attribute("aria-busy", "true")
+    find.fill("bellows")
+    expect(page.locator("body")).to_have_attribute("data-came", re.compile("q=xylophone"))
+    expect(column(page, "todo").locator(".key")).to_have_text([tickets["bug"]["key"]])
+    expect(page.locator(".board[aria-busy]")).to_have_count(0)
+    # The form went with the columns; its text did not, and the card is not held by it any more.
+    expect(page.locator(".card-form")).to_have_count(0)
+    agent.post("update", ticket_id=tickets["bug"]["ticket_id"], updates={"title": "Leaking bellows, still"})
+    expect(card(page, tickets["bug"])).to_contain_text("still")
+    link(page, tickets["bug"]).focus()
+    page.keyboard.press("r")
+    expect(field).to_have_value("New leather, sewn twice.")
+
+
 def test_columns_are_sorted(open_page: OpenPage, agent: Agent, tickets: dict[str, Any]) -> None:
     page = wait_until_live(open_page("/tickets?workflow=forge&sort=priority"))
     keys = column(page, "todo").locator(".key")
@@ -152,8 +186,10 @@ def test_lanes(open_page: OpenPage, agent: Agent, tickets: dict[str, Any], by: s
         where = page.get_by_role("region", name=re.compile(f"^{lane}"))
         expect(where.locator(f'[data-ticket-id="{tickets[name]["ticket_id"]}"]')).to_be_visible()
     if by == "agent":
-        agent.post("assign", ticket_id=tickets["bug"]["ticket_id"], assigned_agent_id="impl-1")
         there = page.get_by_role("region", name=re.compile("^impl-1"))
+        expect(there.locator(".lane-count")).to_have_text("1 ticket")
+        agent.post("assign", ticket_id=tickets["bug"]["ticket_id"], assigned_agent_id="impl-1")
+        expect(there.locator(".lane-count")).to_have_text("2 tickets")
         expect(there.locator(f'[data-ticket-id="{tickets["bug"]["ticket_id"]}"]')).to_be_visible()
         # Carried into another lane, it is given to whom the lane belongs.
         nobody = page.get_by_role("list", name="Unassigned, To Do")
@@ -198,7 +234,7 @@ def test_a_view_is_kept_and_shared(
     expect(page.locator(".view-row")).to_have_count(0)
 
 
-def test_a_folded_column_stays_folded(open_page: OpenPage, tickets: dict[str, Any]) -> None:
+def test_a_folded_column_stays_folded(open_page: OpenPage, agent: Agent, tickets: dict[str, Any]) -> None:
     page = wait_until_live(open_page("/tickets?workflow=forge"))
     todo = column(page, "todo")
     todo.locator(".col-head").hover()
@@ -206,7 +242,19 @@ def test_a_folded_column_stays_folded(open_page: OpenPage, tickets: dict[str, An
     expect(card(page, tickets["bug"])).to_be_hidden()
     page.reload()
     expect(card(page, tickets["bug"])).to_be_hidden()
-    todo.get_by_role("button", name="Expand To Do").click()
+    # A card that is carried through it is in sight all the way, and opens it where it is dropped.
+    carried = agent.create("Carried through a fold", workflow_id="forge", initial_status="backlog")
+    link(page, carried).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-dock=move]")).to_contain_text("to To Do")
+    expect(link(page, carried)).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(card(page, tickets["bug"])).to_be_hidden()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect_stored(page, agent, carried, status="todo")
+    expect(link(page, carried)).to_be_focused()
     expect(card(page, tickets["bug"])).to_be_visible()
 
 

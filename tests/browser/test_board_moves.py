@@ -223,11 +223,42 @@ def test_a_comment_is_asked_for_in_the_cards_place(open_page: OpenPage, agent: A
     expect(placed(page, "check", ticket)).to_contain_text("Tell me why, please")
     expect(card(page, ticket).locator(".counts")).to_contain_text("1 comment")
 
+    # Esc puts the card back and keeps what was typed, whichever way the card is moved next; "Put back" drops it.
     drag(page, ticket, column(page, "doing").locator(".cards"), at=0.4)
-    expect(page.get_by_label(re.compile("Why does"))).to_be_focused()
+    field = page.get_by_label(re.compile("Why does"))
+    expect(field).to_be_focused()
+    page.keyboard.type("Not quite")
     page.keyboard.press("Escape")
     expect(placed(page, "check", ticket)).to_be_visible()
     expect(page.locator(".card-form")).to_have_count(0)
+    page.reload()
+    for kept in ("Not quite", ""):
+        link(page, ticket).focus()
+        page.keyboard.press("m")
+        page.keyboard.press("2")
+        expect(field).to_be_focused()
+        expect(field).to_have_value(kept)
+        page.get_by_role("button", name="Put back").click()
+    expect(placed(page, "check", ticket)).to_be_visible()
+
+
+def test_of_many_cards_the_reason_is_asked_once(open_page: OpenPage, agent: Agent) -> None:
+    tickets = [agent.create(f"Rung {number}", workflow_id="talkative") for number in range(2)]
+    page = wait_until_live(open_page("/tickets?workflow=talkative"))
+    for ticket in tickets:
+        link(page, ticket).focus()
+        page.keyboard.press("x")
+    page.get_by_role("searchbox").fill("Rung 1")
+    dock = page.locator("[data-dock=bulk]")
+    expect(dock).to_contain_text("2 selected, 1 not in sight")
+    dock.get_by_role("button", name="Move to…").click()
+    page.get_by_role("menuitem", name="Check").click()
+    page.get_by_label("Why do 2 tickets move to Check?").fill("The ladder is to be looked at.")
+    page.get_by_role("button", name="Move all").click()
+    expect(placed(page, "check", tickets[1])).to_be_visible()
+    expect(dock).to_have_count(0)
+    for ticket in tickets:
+        expect_stored(page, agent, ticket, status="check", comment_count=1)
 
 
 def test_events_do_not_disturb_a_drag(open_page: OpenPage, agent: Agent) -> None:
@@ -260,6 +291,19 @@ def test_a_card_that_an_agent_moved_meanwhile_asks(open_page: OpenPage, agent: A
     refusal.get_by_role("button", name="Move anyway").click()
     expect(placed(page, "review", ticket)).to_be_visible()
     expect(card(page, ticket).get_by_role("alert")).to_have_count(0)
+    expect_stored(page, agent, ticket, status="review")
+
+
+def test_a_card_that_leaves_the_filter_in_the_hand_is_moved(open_page: OpenPage, agent: Agent) -> None:
+    ticket = agent.create("Out of sight", workflow_id="forge", initial_status="todo", ticket_type="spike")
+    page = wait_until_live(open_page("/tickets?workflow=forge&type=spike"))
+    grab(page, ticket)
+    carry(page, column(page, "review").locator(".cards"))
+    agent.post("update", ticket_id=ticket["ticket_id"], updates={"ticket_type": "task"})
+    expect(card(page, ticket).locator(".card-waits")).to_contain_text("It left this view")
+    page.mouse.up()
+    expect(page.locator(ANNOUNCED)).to_contain_text("moved to Review")
+    expect(card(page, ticket)).to_have_count(0)
     expect_stored(page, agent, ticket, status="review")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.board_page import card, expect_stored, link, placed, wait_until_live
 from tests.browser.conftest import OpenPage, Site
@@ -39,6 +39,31 @@ def test_the_board_catches_up_after_a_restart(open_page: OpenPage, stopped_site:
         assert page.evaluate("window.same"), "it recovered without a reload"
         agent.move(created, "in_progress")
         expect(page.locator('[data-column="in_progress"] .card')).to_have_count(1)
+
+
+def test_a_connection_that_only_looks_open_is_given_up(open_page: OpenPage, stopped_site: Site) -> None:
+    agent = stopped_site.agent
+    made: list[WebSocketRoute] = []
+
+    def deaf(route: WebSocketRoute) -> None:
+        made.append(route)
+        server = route.connect_to_server()
+        server.on_message(lambda text: None if route in dead else route.send(text))
+
+    dead: list[WebSocketRoute] = []
+    with stopped_site.start():
+        page = open_page("/tickets?workflow=forge")
+        page.route_web_socket(re.compile("/ws/"), deaf)
+        page.clock.install()
+        page.reload()
+        wait_until_live(page)
+        dead.append(made[0])
+        ticket = agent.create("Told to a dead wire", initial_status="review")
+        for _ in range(3):
+            page.clock.fast_forward(30_000)
+            page.wait_for_timeout(200)
+        expect(card(page, ticket)).to_be_visible()
+        assert len(made) == 2
 
 
 def test_a_card_in_the_hand_survives_a_restart(open_page: OpenPage, stopped_site: Site) -> None:
