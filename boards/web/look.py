@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from datetime import datetime
 
@@ -13,6 +14,15 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 # Types that have a drawn glyph, with the emoji of the default board: the drawing says the same, more quietly.
 DRAWN_TYPES = {"bug": "🐛", "feature": "✨", "improvement": "📈", "task": "📋", "spike": "🔬"}
 _GLYPHS = {"queue": ("cat-queue", "cat-ready"), "active": ("cat-active", "cat-review"), "final": ("cat-final",) * 2}
+
+
+# Marks of Markdown that only disturb where a text is cut to a line or two.
+_MARKS = re.compile(r"`+|\*\*|(?<!\S)#{1,6} ")
+
+
+def unmarked(text: str) -> str:
+    """A piece of Markdown without its code, bold and heading marks. What was escaped stays so."""
+    return _MARKS.sub("", text)
 
 
 def initials(name: str) -> str:

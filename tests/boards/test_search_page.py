@@ -71,7 +71,7 @@ def test_nothing_asked_says_how_to_ask(browser: Client, agent: AgentWithToken) -
 
 def test_a_result_says_what_matched_and_where_it_stands(browser: Client, agent: AgentWithToken) -> None:
     ticket = make_ticket(
-        agent, title="Bellows leak air", description="The left bellows hiss.", priority="high", ticket_type="bug",
+        agent, title="Bellows leak air", description="The left `bellows` **hiss**.", priority="high", ticket_type="bug",
         assigned_agent_id="impl-1", tags=["air", "leather", "urgent", "left"],
     )  # fmt: skip
     make_ticket(agent, title="Oil the hinges")

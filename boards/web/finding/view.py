@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils.safestring import SafeString, mark_safe
 
 from boards.selectors.searched import search_asked
-from boards.web import markdown
+from boards.web import look, markdown
 from boards.web.board.bar import Bar, Member
 from boards.web.finding.form import SearchForm
 from search.operations import TICKET_SEARCH
@@ -92,8 +92,8 @@ class Hit:
     def text(self) -> str:
         """What the ticket says under its title: where it matches, else how it begins."""
         if self.row["matched_in"] and not {"description", "comments"} & set(self.row["matched_in"]):
-            return self.row["description"]  # the preview repeats the title
-        return mark_safe(self.row["preview_html"])  # noqa: S308 - escaped by the search, with <mark> alone
+            return look.unmarked(self.row["description"])  # the preview repeats the title
+        return mark_safe(look.unmarked(self.row["preview_html"]))  # noqa: S308 - escaped by the search, with <mark> alone
 
     @property
     def is_from_comment(self) -> bool:

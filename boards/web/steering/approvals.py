@@ -58,7 +58,7 @@ class RequestView:
     @property
     def start(self) -> str:
         """How the description begins, on one line."""
-        text = " ".join(self._beginning.split())
+        text = look.unmarked(" ".join(self._beginning.split()))
         return text if len(text) <= START else f"{text[:START].rstrip()}…"
 
 
