@@ -1,11 +1,18 @@
-"""A repository whose commits have all that a window on them must face."""
+"""A repository whose commits have all that a window on them must face, and a site that may read one."""
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
+from tests.browser.conftest import PASSWORD, Agent, Site
 from tests.gitlinks.repositories import Scratch
+from tests.server import installation
 
 HOSTILE = "<script>alert(1)<"
 NAME = "<img src=x onerror=alert(1)>.py"
@@ -38,6 +45,26 @@ CHANGED = (
     .replace("touch(self, sid)", "touch(self, session_id: str, *, now: float | None = None) -> bool")
     .replace("self.seen[sid] = time.time()", "self.seen[session_id] = now if now is not None else time.time()")
 )
+
+
+@contextmanager
+def site_with(code: Scratch, data_dir: Path) -> Iterator[Site]:
+    """A site whose workflow has that repository; its server does not run."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    with installation(data_dir, env={"HEPHAESTUS_REPOSITORY_ROOT": str(code.folder.parent)}) as installed:
+        installed.manage(
+            "create_workflow", "forge", "--name", "Forge", "--key-prefix", "FRG", "--repository", str(code.folder)
+        )  # fmt: skip
+        token = installed.manage("create_agent", "impl-1", "--workflow", "forge").strip().splitlines()[-1]
+        installed.manage(
+            "createsuperuser", "--noinput", "--username=dana", "--email=dana@example.org",
+            env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD},
+        )  # fmt: skip
+        headers = {"Authorization": f"Bearer {token}"}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as http:
+            yield Site(installed, port, Agent(http))
 
 
 @dataclass

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.board_page import link, wait_until_live
-from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
+from tests.browser.conftest import OpenPage, Site
+from tests.browser.diff_world import site_with
 from tests.gitlinks.repositories import Scratch
-from tests.server import installation
 
 pytestmark = [pytest.mark.browser]
 
@@ -25,44 +23,32 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 
 
 @pytest.fixture(scope="module")
-def shas(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """A repository with two commits: many lines in two files, then changes far apart in them."""
-    code = Scratch(tmp_path_factory.mktemp("root") / "code")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    return Scratch(tmp_path_factory.mktemp("root") / "code")
+
+
+@pytest.fixture(scope="module")
+def shas(code: Scratch) -> tuple[str, str]:
+    """Two commits: many lines in two files, then changes far apart in them."""
     code.write("alpha.py", "".join(LINES))
     code.write("beta.py", "".join(LINES))
     first = code.commit("Begin")
     changed = [line.replace("=", "= -") if number in (10, 200, 390) else line for number, line in enumerate(LINES)]
     code.write("alpha.py", "".join(changed))
     code.write("beta.py", "".join(changed))
-    return code.folder, first, code.commit(f"Negate {HOSTILE}\n\nA body of the message.")
+    return first, code.commit(f"Negate {HOSTILE}\n\nA body of the message.")
 
 
 @pytest.fixture(scope="module")
-def stopped_site(tmp_path_factory: pytest.TempPathFactory, shas: tuple[Path, str, str]) -> Iterator[Site]:
-    """A site that may read the repository."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    folder = shas[0]
-    env = {"HEPHAESTUS_REPOSITORY_ROOT": str(folder.parent)}
-    with installation(tmp_path_factory.mktemp("site") / "data", env=env) as installed:
-        installed.manage(
-            "create_workflow", "forge", "--name", "Forge", "--key-prefix", "FRG", "--repository", str(folder)
-        )  # fmt: skip
-        token = installed.manage("create_agent", "impl-1", "--workflow", "forge").strip().splitlines()[-1]
-        installed.manage(
-            "createsuperuser", "--noinput", "--username=dana", "--email=dana@example.org",
-            env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD},
-        )  # fmt: skip
-        base = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
-            yield Site(installed, port, Agent(http))
+def stopped_site(tmp_path_factory: pytest.TempPathFactory, code: Scratch, shas: tuple[str, str]) -> Iterator[Site]:
+    with site_with(code, tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
-def ticket(site: Site, shas: tuple[Path, str, str]) -> dict[str, Any]:
+def ticket(site: Site, shas: tuple[str, str]) -> dict[str, Any]:
     made = site.agent.create("Negate what is far apart")
-    site.agent.post("link-commit", ticket_id=made["ticket_id"], commit_sha=shas[2])
+    site.agent.post("link-commit", ticket_id=made["ticket_id"], commit_sha=shas[1])
     return made
 
 
@@ -76,7 +62,7 @@ def opened(page: Page, ticket: dict[str, Any], sha: str) -> Locator:
 
 
 def test_it_opens_over_the_ticket_and_back_closes_it(
-    open_page: OpenPage, site: Site, ticket: dict[str, Any], shas: tuple[Path, str, str]
+    open_page: OpenPage, site: Site, ticket: dict[str, Any], shas: tuple[str, str]
 ) -> None:
     page = open_page("/tickets?workflow=forge")
     page.evaluate("window.same = true")
@@ -84,13 +70,13 @@ def test_it_opens_over_the_ticket_and_back_closes_it(
     sheet = page.locator("dialog.sheet")
     comment = sheet.locator("[data-part=composer] textarea, .composer textarea").first
     comment.fill("Half a thought")
-    commit = sheet.locator(".panel-side").locator(f'a[href^="/commits/{shas[2]}"]')
+    commit = sheet.locator(".panel-side").locator(f'a[href^="/commits/{shas[1]}"]')
     commit.focus()
     page.keyboard.press("Enter")
     dialog = page.locator(".commit-dialog")
     expect(dialog.get_by_role("heading", level=1)).to_have_text(f"Negate {HOSTILE}")
-    expect(page).to_have_url(f"{site.url}/commits/{shas[2]}?workflow=forge")
-    expect(page).to_have_title(re.compile(f"^{shas[2][:7]} Negate"))
+    expect(page).to_have_url(f"{site.url}/commits/{shas[1]}?workflow=forge")
+    expect(page).to_have_title(re.compile(f"^{shas[1][:7]} Negate"))
 
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
@@ -109,7 +95,7 @@ def test_it_opens_over_the_ticket_and_back_closes_it(
     expect(dialog.locator("tr.add").first).to_be_visible()
 
     # The parent commit over it, and with one step back to the ticket.
-    dialog.get_by_role("link", name=shas[1][:7]).click()
+    dialog.get_by_role("link", name=shas[0][:7]).click()
     expect(dialog.get_by_role("heading", level=1)).to_have_text("Begin")
     page.go_back()
     expect(dialog.get_by_role("heading", level=1)).to_contain_text("Negate")
@@ -132,10 +118,10 @@ def test_it_opens_over_the_ticket_and_back_closes_it(
 
 
 def test_a_reload_shows_the_page_and_back_leads_to_the_ticket(
-    open_page: OpenPage, site: Site, ticket: dict[str, Any], shas: tuple[Path, str, str]
+    open_page: OpenPage, site: Site, ticket: dict[str, Any], shas: tuple[str, str]
 ) -> None:
     page = open_page("/tickets?workflow=forge")
-    opened(page, ticket, shas[2])
+    opened(page, ticket, shas[1])
     page.reload()
     expect(page.locator("main.diff-page tr.add").first).to_be_visible()
     assert page.locator(".commit-dialog").count() == 0
@@ -144,11 +130,45 @@ def test_a_reload_shows_the_page_and_back_leads_to_the_ticket(
     expect(page).to_have_url(f"{site.url}/tickets/{ticket['key']}")
 
 
+def test_it_opens_over_the_tickets_own_page_too(
+    open_page: OpenPage, site: Site, ticket: dict[str, Any], shas: tuple[str, str]
+) -> None:
+    page = wait_until_live(open_page(f"/tickets/{ticket['key']}"))
+    page.evaluate("window.same = true")
+    comment = page.locator(".composer textarea")
+    comment.fill("Half a thought")
+    commit = page.locator(".panel-side").locator(f'a[href^="/commits/{shas[1]}"]')
+    commit.click()
+    dialog = page.locator(".commit-dialog")
+    expect(dialog.locator("tr.add").first).to_be_visible()
+    expect(page).to_have_url(f"{site.url}/commits/{shas[1]}?workflow=forge")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(f"{site.url}/tickets/{ticket['key']}")
+    expect(commit).to_be_focused()
+    page.go_forward()
+    dialog.get_by_role("link", name=ticket["key"]).click()
+    expect(dialog).to_be_hidden()
+    assert page.evaluate("window.same"), "no page was loaded"
+    # What comes from elsewhere leaves the way back up to the workflow, and what is typed.
+    site.agent.post("update", ticket_id=ticket["ticket_id"], updates={"is_blocked": True, "blocked_reason": "Rain"})
+    expect(page.locator(".crumbs")).to_contain_text("Blocked")
+    expect(page.locator(".crumbs").get_by_role("link", name="Forge")).to_be_visible()
+    expect(comment).to_have_value("Half a thought")
+    site.agent.post("update", ticket_id=ticket["ticket_id"], updates={"is_blocked": False})
+    page.go_forward()
+    expect(dialog.locator("tr.add").first).to_be_visible()
+    page.reload()
+    expect(page.locator("main.diff-page tr.add").first).to_be_visible()
+    page.go_back()
+    expect(comment).to_have_value("Half a thought")
+    comment.fill("")
+
+
 def test_keys_lead_through_it_and_leave_what_is_beneath_alone(
-    open_page: OpenPage, ticket: dict[str, Any], shas: tuple[Path, str, str]
+    open_page: OpenPage, ticket: dict[str, Any], shas: tuple[str, str]
 ) -> None:
     page = open_page("/tickets?workflow=forge")
-    dialog = opened(page, ticket, shas[2])
+    dialog = opened(page, ticket, shas[1])
     where = dialog.locator("[data-where]")
     for number in (1, 2, 3):
         page.keyboard.press("n")
@@ -196,17 +216,17 @@ def test_keys_lead_through_it_and_leave_what_is_beneath_alone(
 def test_it_is_accessible_and_photographed(
     open_page: OpenPage,
     ticket: dict[str, Any],
-    shas: tuple[Path, str, str],
+    shas: tuple[str, str],
     check_access: Callable[[Page], None],
     shots: Path,
 ) -> None:
     for scheme in ("light", "dark"):
         page = open_page("/tickets?workflow=forge", color_scheme=scheme)
-        opened(page, ticket, shas[2])
+        opened(page, ticket, shas[1])
         check_access(page)
         page.screenshot(path=shots / f"diff-dialog-{scheme}.png")
     page = open_page("/tickets?workflow=forge", **PHONE)
-    dialog = opened(page, ticket, shas[2])
+    dialog = opened(page, ticket, shas[1])
     assert dialog.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 844}
     assert page.evaluate("document.querySelector('.commit-scroll').scrollWidth <= innerWidth")
     check_access(page)
@@ -216,7 +236,7 @@ def test_it_is_accessible_and_photographed(
 
 
 def test_what_cannot_be_shown_says_why_and_what_helps(
-    open_page: OpenPage, site: Site, ticket: dict[str, Any], shas: tuple[Path, str, str]
+    open_page: OpenPage, site: Site, ticket: dict[str, Any], shas: tuple[str, str]
 ) -> None:
     page = open_page("/tickets?workflow=forge", expect_errors=True)
     link(wait_until_live(page), ticket).click()
@@ -230,7 +250,7 @@ def test_what_cannot_be_shown_says_why_and_what_helps(
     expect(dialog.locator("tr.add").first).to_be_visible()
     page.keyboard.press("Escape")
     expect(commit).to_be_focused()
-    commit.evaluate("(node, sha) => { node.href = node.getAttribute('href').replace(sha, 'f'.repeat(40)); }", shas[2])
+    commit.evaluate("(node, sha) => { node.href = node.getAttribute('href').replace(sha, 'f'.repeat(40)); }", shas[1])
     commit.click()
     expect(dialog.get_by_role("heading", level=1)).to_have_text("This commit cannot be shown")
     expect(dialog.get_by_role("alert")).to_contain_text("ffffffff")

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
-from tests.browser.diff_world import HUGE, NAME, RTL, World, make_world
+from tests.browser.conftest import OpenPage, Site
+from tests.browser.diff_world import HUGE, NAME, RTL, World, make_world, site_with
 from tests.gitlinks.repositories import ENVIRONMENT
-from tests.server import installation
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("ticket")]
 
@@ -33,24 +30,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def stopped_site(tmp_path_factory: pytest.TempPathFactory, world: World) -> Iterator[Site]:
-    """A site that may read the repository."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    folder = world.code.folder
-    env = {"HEPHAESTUS_REPOSITORY_ROOT": str(folder.parent)}
-    with installation(tmp_path_factory.mktemp("site") / "data", env=env) as installed:
-        installed.manage(
-            "create_workflow", "forge", "--name", "Forge", "--key-prefix", "FRG", "--repository", str(folder)
-        )  # fmt: skip
-        token = installed.manage("create_agent", "impl-1", "--workflow", "forge").strip().splitlines()[-1]
-        installed.manage(
-            "createsuperuser", "--noinput", "--username=dana", "--email=dana@example.org",
-            env={"DJANGO_SUPERUSER_PASSWORD": PASSWORD},
-        )  # fmt: skip
-        base = f"http://127.0.0.1:{port}"
-        with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
-            yield Site(installed, port, Agent(http))
+    with site_with(world.code, tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -268,11 +249,8 @@ def test_a_commit_that_is_nowhere_says_why(open_page: OpenPage, check_access: Ca
     check_access(page)
 
 
-def test_a_ticket_leads_to_its_commit_and_back(
-    open_page: OpenPage, world: World, ticket: dict[str, Any], shots: Path
-) -> None:
-    page = open_page(f"/tickets/{ticket['key']}")
-    page.get_by_role("link", name=re.compile(world.shas["change"][:7])).first.click()
+def test_a_commit_leads_to_its_ticket(open_page: OpenPage, world: World, ticket: dict[str, Any], shots: Path) -> None:
+    page = open_page(address(world, "change"))
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile("Hold back updates"))
     head = page.locator(".commit-head")
     for text in ("impl-1", "12 files", ticket["key"], "<b>says so</b>"):

@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.board_page import link, stored, wait_until_live
 from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
+from tests.browser.slow_network import Held
 from tests.server import Server
 
 pytestmark = pytest.mark.browser
@@ -296,6 +297,55 @@ def test_an_expired_session_keeps_the_text_and_lets_one_sign_in(
     said.get_by_role("button", name="Try again").click()
     expect(page.locator("[data-timeline]")).to_contain_text("Written before the session ran out.")
     expect(composer).to_have_value("")
+
+
+def test_what_is_typed_while_a_text_is_on_its_way_stays(
+    open_page: OpenPage, agent: Agent, ticket: dict[str, Any]
+) -> None:
+    page = wait_until_live(open_page(f"/tickets/{ticket['key']}"))
+    held = Held(page, "**/api/tickets/*")
+    # Nothing is sent twice; who leaves meanwhile is not asked about a draft of it.
+    page.get_by_role("button", name="Edit the title").click()
+    title = field(page, "title").locator("textarea")
+    title.fill("Sent once")
+    title.press("Enter")
+    title.press("Enter")
+    title.press("Escape")
+    expect(page.locator(".draft-offer")).to_be_visible()
+    held.let_go()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sent once")
+    expect(page.locator(".draft-offer")).to_have_count(0)
+    assert held.routes == []
+
+    editor = description(page, MINE)
+    editor.press("Control+Enter")
+    editor.press_sequentially(" More.")
+    held.let_go()
+    expect(page.locator(".is-saving")).to_have_count(0)
+    expect(editor).to_have_value(f"{MINE} More.")
+    assert stored(agent, ticket)["description"] == MINE
+    # The first half is no other's change.
+    expect(field(page, "description").locator(".notice")).to_have_count(0)
+    editor.press("Control+Enter")
+    held.let_go()
+    expect(editor).to_have_count(0)
+    assert stored(agent, ticket)["description"] == f"{MINE} More."
+
+    composer = page.get_by_role("textbox", name="Comment")
+    composer.fill("First thought.")
+    composer.press("Control+Enter")
+    composer.press_sequentially(" Second")
+    held.let_go()
+    expect(page.locator("[data-timeline] .comment .md")).to_have_text("First thought.")
+    expect(composer).to_have_value("Second")
+
+    # A choice shows before it is answered.
+    page.locator(".foot-acts").get_by_role("button", name="Change status").click()
+    page.locator(".menu[popover]").get_by_text("To Do").click()
+    expect(field(page, "status")).to_contain_text("To Do")
+    assert stored(agent, ticket)["status"] == "backlog"
+    held.let_go()
+    expect(page.locator("[data-timeline]")).to_contain_text("moved it from Backlog to To Do")
 
 
 def test_a_failed_action_offers_to_try_again_and_happens_once(

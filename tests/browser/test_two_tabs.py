@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.board_page import link, stored, wait_until_live
 from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
+from tests.browser.slow_network import Held
 
 pytestmark = pytest.mark.browser
 
@@ -89,6 +90,40 @@ def test_of_two_edits_of_one_text_the_second_is_merged(open_page: OpenPage, agen
     expect(second).to_have_count(0)
     expect(field(left, "description")).to_contain_text("from the right tab")
     assert stored(agent, ticket)["description"] == BOTH
+
+
+def test_a_line_typed_here_outlives_what_was_sent_there(open_page: OpenPage, agent: Agent) -> None:
+    ticket = agent.create("Named in two tabs")
+    left, right = tabs(open_page, ticket)
+    for page, text in ((left, "Named on the left"), (right, "Named on the right")):
+        page.get_by_role("button", name="Edit the title").click()
+        field(page, "title").locator("textarea").fill(text)
+    field(left, "title").locator("textarea").press("Enter")
+    expect(left.locator("#t-title")).to_have_text("Named on the left")
+    expect(field(right, "title")).to_contain_text("changed the title. Your text is untouched.")
+    right.reload()
+    right.get_by_role("button", name="Go on").click()
+    expect(field(right, "title").locator("textarea")).to_have_value("Named on the right")
+
+
+def test_a_new_ticket_typed_here_outlives_what_was_created_there(open_page: OpenPage, agent: Agent) -> None:
+    left = open_page("/tickets/new?workflow=forge")
+    right = left.context.new_page()
+    right.goto("/tickets/new?workflow=forge")
+    for page, text in ((left, "Begun on the left"), (right, "Begun on the right")):
+        page.get_by_label("Title").fill(text)
+        page.get_by_role("textbox", name="Description").fill(f"{text}, of all places.")
+    left.get_by_role("button", name="Create ticket").click()
+    left.wait_for_url(re.compile(r"/tickets/FRG-\d+$"))
+    right.reload()
+    expect(right.get_by_label("Title")).to_have_value("Begun on the right")
+    # What is typed while it is on its way is not thrown away with the draft.
+    held = Held(right, "**/api/tickets/create")
+    right.get_by_role("button", name="Create ticket").click()
+    right.get_by_role("textbox", name="Description").press_sequentially(" More.")
+    held.let_go()
+    expect(right.locator(".toast")).to_contain_text("is created, without what you typed since.")
+    expect(right.get_by_role("textbox", name="Description")).to_have_value(re.compile("More"))
 
 
 def test_text_outlives_signing_out_in_the_other_tab(open_page: OpenPage, agent: Agent) -> None:
