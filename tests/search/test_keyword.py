@@ -190,7 +190,7 @@ def test_no_text_fails_or_finds_differently_the_next_time(four: list[Ticket], qu
     found = keyword_search(query, Filters(workflow_id="flow"), 20, prefix=prefix)
     assert found == keyword_search(query, Filters(workflow_id="flow"), 20, prefix=prefix)
     assert all(hit.score >= 0 and 0 <= hit.coverage <= 1 for hit in found)
-    assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
+    assert [hit.relevance for hit in found] == sorted((hit.relevance for hit in found), reverse=True)
     exact(query)
     shown = previews(query, [ticket.id for ticket in four], prefix=prefix)
     assert set(shown) == {ticket.id for ticket in four}
