@@ -27,7 +27,7 @@ FIRST_PREFIX = "TKT"
 
 
 def workflow_create(*, actor: Actor, request: CreateWorkflow) -> Workflow:
-    """Create a workflow without its board (``boards.operations`` adds it in the same transaction).
+    """Create a workflow without its board (``workflow_create_with_board`` adds it in the same transaction).
 
     The creator becomes its maintainer. Raises Forbidden for anybody but an operator or a superuser,
     Conflict for an id or a prefix that is taken.
