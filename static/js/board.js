@@ -16,6 +16,7 @@ const BURST = 100; // ms: at most one request for changed cards in this time
 const MAX_IDS = 30; // in one request: what is drawn in one go stays below a tenth of a second
 const AGENTS_EVERY = 20_000;
 const NOTICE_AFTER = 4000;
+const FEWEST = 20; // cards: a column that agents have emptied so far goes on
 const SLOW = 300; // ms: what takes longer is seen to be under way
 
 const board = new Board(document.querySelector(".board"));
@@ -69,6 +70,7 @@ async function flush() {
         ids.splice(0, some.length);
       }
       if (!reload) board.seq = seq;
+      for (const list of board.lists) if (list.children.length < (list.dataset.lane ? 1 : FEWEST)) more(list);
     }
   } catch (error) {
     fetching = false;
