@@ -17,9 +17,9 @@ from boards.models import SavedView
 from search.models import SearchRecord
 from search.services.records import notes
 from tests.boards.pages import browser_of, html
-from tests.factories import AgentWithToken, api_client, make_person, make_ticket, make_workflow
+from tests.factories import AgentWithToken, api_client, make_agent, make_person, make_ticket, make_workflow
 from tests.search.conftest import local_embeddings  # noqa: F401 - a fixture
-from tickets.models import Event, Ticket, Workflow
+from tickets.models import Agent, Event, Ticket, Workflow
 from tickets.schemas.comments import AddComment
 from tickets.schemas.tickets import BlockTicket, UpdateTicket
 from tickets.services.blocking import ticket_block
@@ -84,6 +84,17 @@ def test_a_result_says_what_matched_and_where_it_stands(browser: Client, agent: 
     assert "Assigned to " in page
     assert re.search(r"\+1<span class=\"vh\"> more", page)
     assert "1 ticket</b>" in page
+
+
+def test_who_has_a_ticket_and_is_no_member_is_named(browser: Client, agent: AgentWithToken, workflow: Workflow) -> None:
+    ticket = make_ticket(agent, title="Bellows leak air", assigned_agent_id="impl-1")
+    make_agent(make_workflow("elsewhere"), agent_id="smith-1")
+    Agent.objects.filter(pk="smith-1").update(name="The old smith")
+    Ticket.objects.filter(pk=ticket.id).update(assigned_agent_id="smith-1")
+    assert ">The old smith</span>" in results(browser, "q=bellows")
+    assert ">The old smith</span>" in browser.get(f"/search/preview/{ticket.key}").content.decode()
+    rows = browser.get("/search/rows", {"workflow": workflow.id, "ids": ticket.id}).json()["rows"]
+    assert ">The old smith</span>" in rows[0]["facts"]
 
 
 def test_a_match_in_the_title_alone_shows_how_the_ticket_begins(browser: Client, agent: AgentWithToken) -> None:

@@ -14,7 +14,7 @@ from boards.selectors.searched import search_asked
 from boards.selectors.views import views_of
 from boards.web.board.heat import recent_heat
 from boards.web.finding.export import SearchFile
-from boards.web.finding.view import FACTS, Facts, SearchView, brief_of, members_of
+from boards.web.finding.view import FACTS, Facts, SearchView, brief_of, members_of, people_of
 from boards.web.frame import Frame, workflow_page
 from boards.web.pages import asked_ids, asked_since, fragment
 from search.operations import TICKET_SEARCH
@@ -72,8 +72,8 @@ def search_rows(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Where the tickets of ``?ids=`` stand now, for results that are shown already; what is missing is not theirs."""
     workflow = workflow_for(actor, request.GET.get("workflow"))
     board, ids = board_of(workflow), asked_ids(request)
-    people = {member.id: member for member in members_of(actor, workflow, board)}
     rows = ticket_rows(Ticket.objects.filter(workflow_id=workflow.id, pk__in=ids), FACTS) if ids else []
+    people = people_of(members_of(actor, workflow, board), rows)
     since = asked_since(request)
     heat = recent_heat(workflow, board, ids, since) if since is not None and ids else {}
     return JsonResponse(

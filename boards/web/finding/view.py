@@ -18,7 +18,7 @@ from search.operations import TICKET_SEARCH
 from search.schemas import SearchResult, TicketsFound
 from tickets.access import Actor
 from tickets.errors import DomainError
-from tickets.models import Ticket, TicketDependency, Workflow
+from tickets.models import Agent, Ticket, TicketDependency, Workflow
 from tickets.operations import execute
 from tickets.rules import Board, Column, TicketType
 
@@ -36,7 +36,7 @@ FACTS = (
 
 
 class Facts:
-    """What the last line of a result says: where the ticket stands now. ``row`` has ``FACTS``."""
+    """What the last line of a result says: where the ticket stands now. ``row`` has ``FACTS``, ``people`` its owner."""
 
     def __init__(self, row: Mapping[str, Any], board: Board, people: Mapping[str, Member]) -> None:
         self.row = row
@@ -59,9 +59,9 @@ class Facts:
 
     @property
     def assignee(self) -> Member | None:
-        """Who has it; one who is no member any more is known by the id alone."""
+        """Who has it."""
         agent_id = self.row["assigned_agent_id"]
-        return None if agent_id is None else self._people.get(agent_id) or Member(agent_id, agent_id, "ai", "")
+        return None if agent_id is None else self._people[agent_id]
 
     @property
     def updated(self) -> datetime:
@@ -118,7 +118,8 @@ class Hit:
 
 
 class SearchView:
-    """A search as the address asks for it. Queries: the members, and those of the operation where anything is asked.
+    """A search as the address asks for it. Queries: the members, those of the operation where anything is asked, and
+    one where a ticket is somebody else's.
 
     ``fault`` is why there is no answer; ``found`` is None with it, and where nothing is asked yet.
     """
@@ -130,7 +131,6 @@ class SearchView:
         self.form = SearchForm(workflow.id, board, members, query)
         self.found: TicketsFound | None = None
         self.fault: DomainError | None = None
-        self._people = {member.id: member for member in members}
         if self.form.is_asked:
             try:
                 self.found = execute(TICKET_SEARCH, actor, {"limit": SHOWN, **search_asked(query, workflow.id)})
@@ -145,7 +145,8 @@ class SearchView:
     def hits(self) -> list[Hit]:
         if self.found is None:
             return []
-        return [Hit(row, Facts(row, self.board, self._people), self.found) for row in self.found.results]
+        people = people_of(self.form.members, self.found.results)
+        return [Hit(row, Facts(row, self.board, people), self.found) for row in self.found.results]
 
     @property
     def has_text(self) -> bool:
@@ -173,11 +174,11 @@ class Brief:
 
 
 def brief_of(ticket: Ticket, board: Board, members: Iterable[Member]) -> Brief:
-    """One query: the blockers. ``ticket`` with its creator and its workflow."""
-    people = {member.id: member for member in members}
+    """One query: the blockers; another one where the ticket is no member's. ``ticket`` with creator and workflow."""
+    row = {name: getattr(ticket, "id" if name == "ticket_id" else name) for name in FACTS}
+    people = people_of(members, [row])
     begins, is_cut = _beginning(ticket.description)
     waits_for = TicketDependency.objects.filter(ticket=ticket, released_at=None).select_related("blocker")
-    row = {name: getattr(ticket, "id" if name == "ticket_id" else name) for name in FACTS}
     return Brief(
         ticket=ticket,
         facts=Facts(row, board, people),
@@ -189,6 +190,16 @@ def brief_of(ticket: Ticket, board: Board, members: Iterable[Member]) -> Brief:
 
 def members_of(actor: Actor, workflow: Workflow, board: Board) -> list[Member]:
     return Bar(actor, workflow, board, QueryDict()).members
+
+
+def people_of(members: Iterable[Member], rows: Iterable[Mapping[str, Any]]) -> dict[str, Member]:
+    """The members by id, and who else has one of the tickets: an administrator, a former member. At most one query."""
+    people = {member.id: member for member in members}
+    others = {row["assigned_agent_id"] for row in rows} - people.keys() - {None}
+    if others:
+        found = Agent.objects.filter(pk__in=others).values_list("id", "name", "kind")
+        people |= {agent_id: Member(agent_id, name, kind, "") for agent_id, name, kind in found}
+    return people
 
 
 def _beginning(text: str) -> tuple[str, bool]:
