@@ -19,7 +19,7 @@ from boards.demo.content import DemoBlock, DemoBoard, DemoComment, DemoReply, De
 from boards.services.configuration import workflow_create_with_board
 from gitlinks.models import LinkMethod
 from gitlinks.repository import Commit
-from gitlinks.services import commit_link
+from gitlinks.services import commits_link
 from tickets.access import Actor, actor_for_user, system_actor
 from tickets.models import Agent, AgentKind, Workflow
 from tickets.past import at
@@ -219,8 +219,7 @@ class _Layout:
         found = commits_of(ticket.commits, self._commits) if ticket.commits else []
         if found:
             with open_ticket(system_actor(), self._ids[ticket.name]) as (unit, row):
-                for commit in found:
-                    commit_link(unit, row, commit, method=LinkMethod.AUTO_DETECTED)
+                commits_link(unit, [(row, commit) for commit in found], method=LinkMethod.AUTO_DETECTED)
 
 
 def _when(dated: tuple[datetime, object]) -> datetime:
