@@ -205,6 +205,7 @@ def test_a_missing_line_break_at_the_end_is_said(code: Scratch, browser: Client)
 def test_a_long_diff_comes_in_pages_and_a_long_line_is_cut(code: Scratch, browser: Client) -> None:
     code.write("long.txt", "".join(f"{number}\n" for number in range(2500)) + "x" * 10_000 + "\n")
     sha = code.commit()
+    assert '<span class="plus">+2,501</span>' in shown(browser, f"/commits/{sha}/files?workflow=anvil")
     first = diff(browser, sha)
     assert re.findall(r'data-page="(\d+)" data-lines="(\d+)"', first) == [
         *((str(page), "250") for page in range(10)),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from boards.web import markdown
+from gitlinks.models import TicketCommit
 from tests.boards.pages import HOSTILE, browser_of, html
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
 from tickets.models import Agent, Ticket, TicketHistory, Workflow
@@ -172,6 +175,19 @@ def test_history_names_tickets_by_their_keys_and_values_as_the_ticket_shows_them
     change = re.search(r'data-change="(\d+)"', page)
     assert change
     assert "x" * 300 in html(browser, f"/tickets/{ticket.key}/changes/{change[1]}")
+
+
+def test_a_commit_says_how_much_it_changed_and_when(agent: AgentWithToken, browser: Client) -> None:
+    ticket = make_ticket(agent)
+    TicketCommit.objects.create(
+        id="c1", ticket=ticket, agent_id=agent.id, commit_sha="ab" * 20, commit_message="Quench it\n\nAt last.",
+        commit_timestamp=timezone.now() - timedelta(hours=3), files_changed=1200, insertions=4000, deletions=1,
+    )  # fmt: skip
+    Ticket.objects.filter(pk=ticket.pk).update(commit_count=1)
+    row = re.search(r'class="commit-ref".*?</a>', html(browser, f"/tickets/{ticket.key}"))
+    assert row
+    said = " ".join(re.sub(r"<[^>]+>", " ", row[0].partition(">")[2]).split())
+    assert said == "abababa Quench it 1,200 files +4,000 \N{MINUS SIGN}1 3h ago"
 
 
 @pytest.mark.parametrize(
