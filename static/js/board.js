@@ -362,6 +362,11 @@ setInterval(async () => {
     if (!answer) return;
     board.refresh(answer);
   }
+  // Filtered by them, cards come and go without an event, too.
+  if (new URLSearchParams(board.rules.query).has("state") && !document.hidden && !lostAt) {
+    reload = true;
+    soon();
+  }
 }, AGENTS_EVERY);
 
 setInterval(paint, 1000);

@@ -11,10 +11,11 @@ from django.conf import settings
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from boards.web.board.bar import MAX_PEOPLE
 from tests.boards.pages import browser_of, html
 from tests.boards.test_board_page import column
 from tests.factories import AgentWithToken, make_agent, make_person, make_ticket, make_workflow
-from tickets.models import Ticket, Workflow
+from tickets.models import Agent, Membership, Ticket, Workflow
 from tickets.schemas.tickets import ClaimTicket, ResolveTicket
 from tickets.services.claims import ticket_claim
 from tickets.services.status import ticket_resolve
@@ -162,6 +163,14 @@ def test_queries_do_not_grow(
 def test_only_those_who_may_write_are_offered_to(workflow: Workflow) -> None:
     for role, writes in (("viewer", "false"), ("member", "true")):
         assert f'"writes": {writes}' in html(browser_of(make_person(workflow, role=role)), "/tickets?workflow=anvil")
+
+
+def test_who_comes_after_the_last_that_the_menus_name_may_write_all_the_same(workflow: Workflow) -> None:
+    crowd = Agent.objects.bulk_create(Agent(id=f"a-{number}", name=f"A {number}") for number in range(MAX_PEOPLE))
+    Membership.objects.bulk_create(Membership(workflow=workflow, agent=agent, role="member") for agent in crowd)
+    for role, writes in (("viewer", "false"), ("member", "true")):
+        person = make_person(workflow, role=role, username=f"zoe-{role}")
+        assert f'"writes": {writes}' in html(browser_of(person), "/tickets?workflow=anvil")
 
 
 # ── weight ──
