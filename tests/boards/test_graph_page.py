@@ -166,11 +166,6 @@ def test_tickets_that_are_tied_to_nothing_fill_a_block_and_no_line() -> None:
 
 
 @pytest.fixture
-def world(db: None, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
-@pytest.fixture
 def look(world: Watched) -> Callable[..., Any]:
     """What the page's script is given, for a member."""
     client = browser_of(make_person(world.workflow))

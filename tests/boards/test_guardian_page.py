@@ -24,11 +24,6 @@ from tickets.operations import TICKET_BLOCK, TICKET_CLAIM
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
 def page_of(world: Watched, client: Client | None = None, **query: str) -> str:
     """The page for a maintainer, or for whoever the client is; the fragment must say the same."""
     client = client or browser_of(make_person(world.workflow, role="maintainer"))

@@ -19,11 +19,6 @@ from tickets.operations import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
 def fill(world: Watched) -> None:
     """Something of nearly every kind."""
     world.chain("a", "b", "c", assigned_agent_id=world.agent.id)

@@ -16,11 +16,6 @@ from tickets.operations import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
 def test_velocity_and_load_of_each_agent(world: Watched) -> None:
     for _ in range(2):
         world.resolve(world.ticket(assigned_agent_id=world.agent.id))

@@ -13,11 +13,6 @@ from tests.boards.insights_world import Watched
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
 def run(world: Watched, *arguments: str) -> tuple[str, int]:
     """What it printed, and its exit code."""
     out = io.StringIO()

@@ -18,11 +18,6 @@ from tickets.schemas.base import utc_text
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
 @pytest.mark.parametrize(
     ("fields", "reason", "operation"),
     [

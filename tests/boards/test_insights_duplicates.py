@@ -34,11 +34,6 @@ OTHER = {
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
-@pytest.fixture
 def _local_embeddings() -> Iterator[None]:
     cache.clear()
     with use(Guarded(_local)):

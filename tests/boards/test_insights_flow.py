@@ -20,11 +20,6 @@ from tickets.operations import (
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Watched:
-    return Watched(monkeypatch)
-
-
 def test_a_new_workflow_needs_nothing(world: Watched) -> None:
     answer = world.insights()
     assert (answer["message"], answer["truncated"], answer["unavailable"]) == ("3 findings.", [], [])
