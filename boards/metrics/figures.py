@@ -140,10 +140,10 @@ def burndown(study: Study) -> Figure:
 def forecast(study: Study) -> Figure:
     """No rows where nothing was completed, so that nothing can be said."""
     rows: list[list[Cell]] = []
-    for likelihood in PERCENTILES if study.simulated is not None else ():
-        days = likely_within(study.simulated, likelihood) if study.simulated is not None else None
-        day = study.likely_done(likelihood)
-        rows.append([likelihood, day.isoformat() if day else None, days])
+    if study.simulated is not None:
+        for likelihood in PERCENTILES:
+            day = study.likely_done(likelihood)
+            rows.append([likelihood, day.isoformat() if day else None, likely_within(study.simulated, likelihood)])
     heads = (column("likelihood", "Likelihood", "percent"), column("day", "Done by", "date"), column("days", "Days"))
     return table("forecast", heads, rows)
 
@@ -194,17 +194,15 @@ def agents(study: Study) -> Figure:
 
 
 def wip(study: Study) -> Figure:
-    """Limits are the present ones, and count all tickets whatever was chosen."""
-    rows: list[list[Cell]] = []
-    colors = []
+    """All tickets count, whatever was chosen."""
     stays = study.everything.stays
-    for shown in study.columns:
-        if shown.limit is None:
-            continue
-        there = (stays.status == shown.number) & (stays.entered <= study.moment) & (stays.left > study.moment)
-        within, whole = flow.time_within(stays, shown.number, shown.limit, study.span)
-        rows.append([shown.name, int(there.sum()), shown.limit, percent(within, whole)])
-        colors.append(shown.color)
+    status = stays.status[(stays.entered <= study.moment) & (stays.left > study.moment)]
+    limits = study.within_limits
+    rows: list[list[Cell]] = [
+        [one.name, int((status == one.number).sum()), one.limit, percent(within, whole)]
+        for one, within, whole in limits
+    ]
+    colors = [one.color for one, *_ in limits]
     heads = (column("tickets", "Tickets"), column("limit", "Limit"), column("within", "Time within limit", "percent"))
     return table("wip", (column("status", "Column", "text"), *heads), rows, colors)
 

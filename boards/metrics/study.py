@@ -142,6 +142,19 @@ class Study:
         return [flow.waiting(self.recent, column.number, counts, self.span) for column, counts in each]
 
     @cached_property
+    def within_limits(self) -> list[tuple[Shown, int, int]]:
+        """The columns with a limit, how long each kept to it, and how long the days were so far.
+
+        Limits are the present ones, and count all tickets whatever was chosen.
+        """
+        stays = self.everything.stays
+        return [
+            (one, *flow.time_within(stays, one.number, one.limit, self.span))
+            for one in self.columns
+            if one.limit is not None
+        ]
+
+    @cached_property
     def present(self) -> tuple[Numbers, Numbers]:
         """The tickets that there are as of ``moment``, and the columns they are in, both by number."""
         stays = self.recent

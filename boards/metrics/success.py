@@ -54,17 +54,13 @@ def _usage(study: Study, outside: Outside) -> list[list[Cell]]:
 def _flow(study: Study) -> list[list[Cell]]:
     cycle = spread(study.cycle[study.completed])
     blocked = spread(flow.blocked_lengths(study.facts.blocks, study.span))
-    times = [
-        flow.time_within(study.everything.stays, one.number, one.limit, study.span)
-        for one in study.columns
-        if one.limit is not None
-    ]
-    within, whole = sum(time for time, _ in times), sum(time for _, time in times)
+    limits = study.within_limits
+    within, whole = sum(time for _, time, _ in limits), sum(time for *_, time in limits)
     finished, again = (int(mask.sum()) for mask in study.reopened)
     return [
         ["Flow", "Cycle time, median", cycle.median, "seconds", f"of {cycle.number} completed"],
         ["Flow", "Blocked ticket resolution, median", blocked.median, "seconds", f"of {blocked.number} blocks lifted"],
-        ["Flow", "WIP limit adherence", percent(within, whole), "percent", f"of the time, {len(times)} limits"],
+        ["Flow", "WIP limit adherence", percent(within, whole), "percent", f"of the time, {len(limits)} limits"],
         ["Flow", "Reopening rate", percent(again, finished), "percent", f"{again} of {finished} completed"],
     ]
 
