@@ -350,7 +350,7 @@ def test_a_ticket_is_a_page(
         assert part in page
     assert html(browser, f"/tickets/{ticket.id[7:20]}").count("The ticket") > 0
     assert html(browser, "/tickets/not-a-ticket", 404)
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         html(browser, f"/tickets/{ticket.key}")
 
 
