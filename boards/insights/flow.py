@@ -148,7 +148,7 @@ def _tell_stuck(ticket: TicketFacts, stay: timedelta, limit: Threshold, worker: 
         "p85": f"of {limit.stays} stays there 85 % took no more than {longest}",
         "default": f"longer than {longest}",
     }[limit.source]
-    return f"{ticket.key} has been in {ticket.status} for {duration(stay)}: {usual}.", {
+    return f"{ticket.key} has been in the column {ticket.status} for {duration(stay)}: {usual}.", {
         "status": ticket.status,
         "category": ticket.category,
         "priority": ticket.priority,
@@ -185,7 +185,7 @@ def _unstick(advice: Advice, ticket: TicketFacts, stay: timedelta) -> Suggestion
     """In a queue what nobody has is picked sooner with a higher priority."""
     if ticket.category == "queue" and ticket.assignee is None and (sooner := advice.hasten(ticket)) is not None:
         return sooner
-    return advice.advance(ticket, f"It has been in {ticket.status} for {duration(stay)}.")
+    return advice.advance(ticket, f"It has been in the column {ticket.status} for {duration(stay)}.")
 
 
 def _hand_on(advice: Advice, ticket: TicketFacts, holder: str, since: timedelta) -> Suggestion | None:
