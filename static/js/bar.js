@@ -2,12 +2,19 @@
 
 import { announce, call, later, toast, toastRefusal } from "./actions.js";
 
+// An address without the place in its page.
+const plain = (address) => address.split("#", 1)[0];
+
 export class Bar {
+  #shown = plain(location.href);
+
   // show(address): draws the board that an address arranges; false where it does not come.
   constructor(board, show) {
     this.board = board;
     this.show = show;
-    addEventListener("popstate", () => this.#draw(location.href));
+    addEventListener("popstate", () => {
+      if (plain(location.href) !== this.#shown) this.#draw(location.href); // else only the place in the page is another
+    });
     document.addEventListener("click", (event) => this.#click(event));
     document.addEventListener("submit", (event) => this.#submit(event));
     const typed = later(200, (form) => this.#go(form, true));
@@ -103,6 +110,7 @@ export class Bar {
   }
 
   async #draw(address) {
+    this.#shown = plain(address);
     if (await this.show(address)) announce(document.querySelector("[data-summary]").textContent);
   }
 

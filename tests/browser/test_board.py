@@ -239,10 +239,13 @@ def test_a_phone_shows_a_column_at_a_time(open_page: OpenPage, agent: Agent, sho
         assert page.evaluate("document.body.scrollWidth") <= 390, path
     page = open_page("/tickets?workflow=forge", **PHONE)
     page.screenshot(path=shots / "board-phone.png")
+    drawn: list[str] = []
+    page.on("request", lambda request: drawn.append(request.url) if "/tickets?" in request.url else None)
     tab = page.locator('[data-tab="review"]')
     tab.click()
     expect(column(page, "review")).to_be_in_viewport(ratio=0.6)
     expect(tab).to_have_attribute("aria-current", "true")
+    assert drawn == [], "a tab scrolls, and draws nothing anew"
 
 
 def test_hostile_text_runs_nowhere(open_page: OpenPage, agent: Agent) -> None:
