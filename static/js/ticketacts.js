@@ -77,7 +77,10 @@ export class Acts {
   move(column, comment) {
     const { data } = this.ticket;
     if (data.comment && comment === undefined) {
-      return this.#ask("status", { label: `Why does it move to ${column.name}?`, go: "Move", least: data.comment, run: (text) => this.move(column, text), said: "" });
+      return this.#ask("status", { label: `Why does it move to ${column.name}?`, go: "Move", least: data.comment, said: "", run: async (text) => {
+        if (this.ticket.data.values.status === column.id) await this.#comment(text); // it was moved there meanwhile
+        else if (!await this.move(column, text)) throw Object.assign(new Error("refused"), { code: "refused", isShown: true });
+      } });
     }
     const send = (version) => call("tickets/change-status", { ticket_id: data.id, new_status: column.id, comment, expected_version: version });
     return this.ticket.fields.choose("status", column.id, column.name, { send, said: `Moved to ${column.name}.`, explain: (refusal) => this.#explainMove(column.name, refusal) });
@@ -104,9 +107,16 @@ export class Acts {
       return this.ticket.say("stop", keys.length ? `It waits for ${keys.join(", ")}. Resolve that first, or remove the blocker.` : "It is blocked by hand. Lift the block first.",
         keys.length ? keys.map((key) => [`Open ${key}`, () => this.ticket.open(key)]) : [["Lift the block", () => this.acts.unblock()]]);
     }
-    this.#ask("resolve", { label: "How was it resolved?", go: "Resolve", least: RESOLUTION, said: "Resolved.",
-      run: (text, key) => call("tickets/resolve", { ticket_id: this.ticket.data.id, resolution_comment: text }, { key }) });
+    let tried = {};
+    this.#ask("resolve", { label: "How was it resolved?", go: "Resolve", least: RESOLUTION, said: "Resolved.", run: async (text, key) => {
+      if (tried.key !== key) tried = { key, version: this.ticket.data.version };
+      const { version } = await call("tickets/resolve", { ticket_id: this.ticket.data.id, resolution_comment: text }, { key });
+      if (version === tried.version) await this.#comment(text); // it was resolved meanwhile
+    } });
   }
+
+  // What was written for a change that another has made by now.
+  #comment(text) { return call("tickets/comment", { ticket_id: this.ticket.data.id, comment_text: text }); }
 
   #open(title, box, focus) {
     this.#form.replaceChildren(element("p", { class: "foot-title" }, title), box);

@@ -89,11 +89,11 @@ export class Fields {
   }
 
   // A choice from a menu: shown at once, taken back where it is refused. `send` as of save(), said: what it did,
-  // explain(refusal, again): says why not.
+  // explain(refusal, again): says why not. Whether it was made.
   async choose(field, value, word, { send, said, explain } = {}) {
     const { data } = this.ticket;
     const base = data.values[field];
-    if (same(base, value)) return;
+    if (same(base, value)) return true;
     const part = this.#partOf(field);
     const label = part.querySelector(".prio-word, .clip, .agent-name, .hint");
     const before = label?.textContent;
@@ -104,11 +104,13 @@ export class Fields {
       if (said) announce([said, ...warnings].join(" "));
       if (warnings.length) this.ticket.say("wait", warnings.join(" "));
       await this.ticket.refresh({ own: true });
+      return true;
     } catch (refusal) {
       if (refusal.code === undefined) throw refusal;
       if (label) label.textContent = before;
       const again = () => this.choose(field, value, word, { send, said, explain });
       if (!explain?.(refusal, again)) this.#explain(field, word, refusal, again);
+      return false;
     } finally {
       part.classList.remove("is-saving");
     }

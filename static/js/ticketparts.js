@@ -22,7 +22,7 @@ function signature(node) {
 
 export class Parts {
   #shown = new Map(); // part → what it says
-  #waiting = new Map(); // part → {fresh, who}
+  #waiting = new Map(); // part → {next, who}
 
   // by(name): who changed it, as far as events told
   constructor(root, by) {
@@ -40,7 +40,6 @@ export class Parts {
   part(name) { return this.root.querySelector(`[data-part="${CSS.escape(name)}"], [data-timeline] > [data-entry="${CSS.escape(name)}"]`); }
   isEdited(part) { return part.matches("[data-editing]") || part.querySelector("[data-editing]") !== null; }
   #isFocused(part) { return part.contains(document.activeElement) && document.hasFocus(); }
-  isWaiting(name) { return this.#waiting.has(name); }
 
   // own: the person's own change, which may replace what has the focus. Returns the names of what changed.
   apply(fresh, own = false) {
@@ -85,22 +84,26 @@ export class Parts {
   }
 
   #wait(name, part, next) {
-    this.#waiting.set(name, { next });
     const who = this.by(name);
-    const edited = this.isEdited(part);
+    this.#waiting.set(name, { next, who });
     announce(`${who} changed ${wordFor(part)}.`);
     part.dispatchEvent(new CustomEvent("ticket:waits", { bubbles: true, detail: { name, who } }));
+    if (!this.isEdited(part) || !part.dataset.field) this.#say(name, part, who); // else its editor does, with both texts
+  }
+
+  #say(name, part, who) {
     part.querySelector(":scope > .part-waits")?.remove();
-    if (edited && part.dataset.field) return; // its editor says so, with both texts
     part.append(element("p", { class: "part-waits" }, element("span", { dir: "auto" }, `Changed by ${who}`), button("View", () => this.catchUp(name))));
   }
 
   // Shows what waited, where nobody edits or has focused it any more; `name`: show that one now.
   catchUp(name) {
-    for (const [waiting, { next }] of [...this.#waiting]) {
+    for (const [waiting, { next, who }] of [...this.#waiting]) {
       const part = this.part(waiting);
       if (!part) this.#waiting.delete(waiting);
-      else if (!this.isEdited(part) && (waiting === name || !this.#isFocused(part))) this.swap(part, next);
+      else if (this.isEdited(part)) continue;
+      else if (waiting === name || !this.#isFocused(part)) this.swap(part, next);
+      else this.#say(waiting, part, who);
     }
   }
 

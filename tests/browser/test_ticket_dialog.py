@@ -316,6 +316,15 @@ def test_a_ticket_is_claimed_moved_resolved_and_reopened(open_page: OpenPage, ag
     expect(shown.locator(".crumbs")).not_to_contain_text("Resolved")
     assert stored(agent, ticket)["is_resolved"] is False
 
+    # Another is quicker: the words are a comment then.
+    page.locator(".panel-main").focus()
+    page.keyboard.press("r")
+    answer.fill("It rang for the fourth time.")
+    agent.post("resolve", ticket_id=ticket["ticket_id"], resolution_comment="The agent rang it, too.")
+    expect(shown.locator(".crumbs")).to_contain_text("Resolved")
+    page.keyboard.press("Control+Enter")
+    expect(shown.locator("[data-timeline]")).to_contain_text("It rang for the fourth time.")
+
 
 def test_commits_parts_and_relations_are_linked_by_hand(open_page: OpenPage, agent: Agent) -> None:
     part, other = agent.create("Plane the seat"), agent.create("Paint the fence")
@@ -363,8 +372,15 @@ def test_a_refused_move_says_why_and_what_helps(open_page: OpenPage, site: Site,
     page.goto(f"/tickets/{quiet['key']}")
     page.keyboard.press("s")
     choose(page, "Doing")
-    page.get_by_role("textbox", name="Why does it move to Doing?").fill("It is next in line.")
+    reason = page.get_by_role("textbox", name="Why does it move to Doing?")
+    reason.fill("It is next in line.")
+    # Refused, it keeps the words for the next try.
+    agent.post("update", ticket_id=quiet["ticket_id"], updates={"is_blocked": True, "blocked_reason": "Rain."})
     page.keyboard.press("Control+Enter")
+    expect(page.locator("[data-says-here]")).to_contain_text("Not moved to Doing.")
+    expect(reason).to_have_value("It is next in line.")
+    agent.post("update", ticket_id=quiet["ticket_id"], updates={"is_blocked": False})
+    reason.press("Control+Enter")
     expect(field(page, "status")).to_contain_text("Doing")
     expect(page.locator("[data-timeline]")).to_contain_text("It is next in line.")
 
