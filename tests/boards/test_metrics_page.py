@@ -72,6 +72,7 @@ def test_the_page_holds_the_answer_of_the_operation(person: Client, agent: Agent
     for chart in CHARTS:
         assert f'data-figure="{chart.id}"' in text
     assert 'aria-current="true">30 days' in text
+    assert re.search(r"as of <time [^>]*>\d+s</time> ago", text)
     assert "style=" not in text.split("<main")[1]
 
 
