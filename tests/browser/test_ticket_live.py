@@ -144,6 +144,12 @@ def test_a_focused_field_is_not_replaced(open_page: OpenPage, agent: Agent, tick
     expect(waits).to_be_visible()
     page.get_by_role("button", name="Copy link").focus()
     expect(field(page, "priority")).to_contain_text("Critical")
+    # The same after its menu was open meanwhile, and nothing chosen.
+    control.click()
+    update(agent, ticket, priority="low")
+    expect(page.locator("dialog.sheet")).to_have_attribute("data-version", str(stored(agent, ticket)["version"]))
+    page.keyboard.press("Escape")
+    expect(waits).to_be_visible()
 
 
 def test_a_half_written_comment_stays_while_others_come(
