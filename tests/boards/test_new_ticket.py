@@ -121,6 +121,14 @@ def test_choices_name_types_columns_people_and_views(workflow: Workflow, person:
     assert choices(browser_of(make_person(workflow, role="viewer")))["writes"] is False
 
 
+def test_an_administrator_can_be_chosen_without_being_a_member(workflow: Workflow) -> None:
+    root = make_person(superuser=True)
+    me = actor_for_user(root).agent_id
+    found = choices(browser_of(root))
+    assert (found["me"], found["writes"]) == (me, True)
+    assert [me, root.get_username(), True] in found["members"]
+
+
 def test_choices_are_kept_from_others(workflow: Workflow) -> None:
     assert browser_of(make_person(make_workflow("own"))).get("/tickets/choices?workflow=anvil").status_code == 404
     answer = Client().get("/tickets/choices?workflow=anvil")
