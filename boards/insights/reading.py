@@ -23,7 +23,17 @@ from django.db.models.functions import Coalesce
 from boards.insights.facts import AgentFacts, Facts, TicketFacts
 from boards.selectors.fleet import open_leases
 from tickets.board_source import board_of
-from tickets.models import Agent, Membership, StatusPeriod, Task, Ticket, TicketDependency, TicketHistory, Workflow
+from tickets.models import (
+    Agent,
+    Membership,
+    Role,
+    StatusPeriod,
+    Task,
+    Ticket,
+    TicketDependency,
+    TicketHistory,
+    Workflow,
+)
 from tickets.models.tickets import VISIBLE_APPROVALS
 from tickets.rules import Board
 
@@ -109,14 +119,17 @@ def _agents(workflow: Workflow, named: set[str]) -> Iterable[AgentFacts]:
         last_change=Subquery(last_change[:1]),
         last_task=Subquery(last_task[:1]),
     )
-    fields = ("id", "kind", "state", "role", "created_at", "last_seen_at", "joined_at", "last_change", "last_task")
-    for agent_id, kind, state, role, created_at, *signs in rows.order_by("id").values_list(*fields):
+    fields = (
+        "id", "kind", "state", "role", "user__is_superuser", "created_at", "last_seen_at", "joined_at", "last_change",
+        "last_task",
+    )  # fmt: skip
+    for agent_id, kind, state, role, is_superuser, created_at, *signs in rows.order_by("id").values_list(*fields):
         acts = [act for act in signs[-2:] if act is not None]
         yield AgentFacts(
             id=agent_id,
             kind=kind,
             state=state,
-            role=role,
+            role=Role.MAINTAINER if is_superuser else role,
             last_act=max(acts, default=None),
             last_sign=max(sign for sign in (created_at, *signs) if sign is not None),
         )

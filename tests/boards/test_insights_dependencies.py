@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.boards.insights_world import Watched
-from tests.factories import make_agent
+from tests.factories import make_agent, make_person
 from tickets.models import Agent, Ticket, TicketComment
 from tickets.operations import (
     TICKET_CLAIM,
@@ -25,12 +25,14 @@ pytestmark = pytest.mark.django_db
         ({"initial_status": "doing"}, "unassigned", "ticket_change_status"),
         ({"is_blocked": True}, "blocked_by_hand", "comment_add"),
         ({"assigned_agent_id": "boss"}, "not_started", "comment_add"),
+        ({"assigned_agent_id": "human-root"}, "not_started", "comment_add"),
         ({"assigned_agent_id": "gone"}, "assignee_gone", "ticket_assign"),
     ],
 )
 def test_a_blocker_that_nobody_works_on(world: Watched, fields: dict[str, Any], reason: str, operation: str) -> None:
     make_agent(world.workflow, agent_id="gone")
     Agent.objects.filter(pk="gone").update(state="terminated")
+    make_person(superuser=True, username="root")
     blocker = world.ticket(**fields)
     waiting = [world.ticket(blocked_by_ticket_ids=[blocker.id]) for _ in range(2)]
     finding = world.finding("blocker_unattended")
