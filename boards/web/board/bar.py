@@ -198,7 +198,9 @@ class Bar:
             "priorities": list(PRIORITIES),
             "types": {kind.id: kind.name for kind in board.ticket_types},
             "members": [
-                [row.id, row.name, row.kind == AgentKind.HUMAN] for row in self.members if row.role != Role.VIEWER
+                [row.id, row.name, row.kind == AgentKind.HUMAN]
+                for row in self.members
+                if row.role != Role.VIEWER and row.kind != AgentKind.SYSTEM
             ],
             "nobody": NOBODY,
         }
