@@ -124,16 +124,20 @@ def blocked_lengths(blocks: Blocks, span: Span) -> Numbers:
 
 
 def time_within(stays: Stays, status: int, limit: int, span: Span) -> tuple[int, int]:
-    """How long the column held at most ``limit`` tickets within the span, and how long the span was so far."""
+    """How long the column held at most ``limit`` tickets within the span, and how long the span was so far.
+
+    What lies before the first ticket of all does not count: nothing could be over a limit.
+    """
+    start = min(max(span.start, int(stays.entered.min(initial=span.end))), span.end)
     there = stays.status == status
-    entered = np.clip(stays.entered[there], span.start, span.end)
-    left = np.clip(stays.left[there], span.start, span.end)
+    entered = np.clip(stays.entered[there], start, span.end)
+    left = np.clip(stays.left[there], start, span.end)
     times = np.concatenate((entered, left))
     steps = np.concatenate((np.ones(len(entered), dtype=np.int64), -np.ones(len(left), dtype=np.int64)))
     order = np.argsort(times, kind="stable")
-    edges = np.concatenate(([span.start], times[order], [span.end]))
+    edges = np.concatenate(([start], times[order], [span.end]))
     count = np.concatenate(([0], np.cumsum(steps[order])))
-    whole = max(0, span.end - span.start)
+    whole = span.end - start
     return int(np.diff(edges)[count <= limit].sum()) if whole else 0, whole
 
 

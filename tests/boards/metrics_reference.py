@@ -294,7 +294,11 @@ class Reference:
         return (best[1], int(best[0].total_seconds())) if best[0] > timedelta() else None
 
     def _wip(self, status: str, name: str, limit: int) -> list[Any]:
-        moments = {self.start, self.end}
+        begun = min((entered for life in self.all for _, entered, _ in life.stays), default=self.end)
+        start = max(self.start, begun)
+        if start >= self.end:
+            return [name, self.there(status, self.moment, self.all), limit, None]
+        moments = {start, self.end}
         for life in self.all:
             moments |= {t for _, entered, left in life.stays for t in (entered, left) if t and self.within(t)}
         ordered = sorted(moments)
@@ -302,7 +306,7 @@ class Reference:
             (after - before for before, after in pairwise(ordered)
              if self.there(status, before, self.all) <= limit), timedelta(),
         )  # fmt: skip
-        return [name, self.there(status, self.moment, self.all), limit, 100 * (kept / (self.end - self.start))]
+        return [name, self.there(status, self.moment, self.all), limit, 100 * (kept / (self.end - start))]
 
     def _acts(self, change: str, *, by: str | None = None) -> list[datetime]:
         """When such rows were written: the agent's own on any ticket of the type, or anybody's on these tickets."""
@@ -380,7 +384,8 @@ class Reference:
         comments = sum(map(self.within, self._acts("commented")))
         there = sum(1 for life in self.lives if life.column_at(self.moment))
         ended = [until - since for life in self.lives for since, until in life.blocks if until and self.within(until)]
-        limits = [self._wip(c.id, c.name, c.wip_limit)[3] for c in self.board.columns if c.wip_limit is not None]
+        each = (self._wip(c.id, c.name, c.wip_limit)[3] for c in self.board.columns if c.wip_limit is not None)
+        limits = [kept for kept in each if kept is not None]
         finished, again = self.reopened(self.lives)
         tagged = [life for life in made if "validation" in life.ticket.tags]
         settled = [life for life in tagged if life.completed(self.final)]
