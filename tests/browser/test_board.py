@@ -21,11 +21,6 @@ MARK = "document.querySelectorAll('.card').forEach(card => { card.marked = true 
 UNMARKED = "[...document.querySelectorAll('.card')].filter(card => !card.marked).map(card => card.dataset.ticketId)"
 
 
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
-
-
 def card(page: Page, ticket: dict[str, Any]) -> Locator:
     return page.locator(f'[data-ticket-id="{ticket["ticket_id"]}"]')
 

@@ -20,16 +20,6 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 
 
 @pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
-
-
-@pytest.fixture(scope="module")
-def operator(site: Site) -> Operator:
-    return Operator(site)
-
-
-@pytest.fixture(scope="module")
 def tickets(agent: Agent) -> dict[str, dict[str, Any]]:
     """Four tickets in "todo" that differ in what one filters by."""
     common = {"initial_status": "todo", "workflow_id": "forge"}

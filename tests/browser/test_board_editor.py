@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.browser.board_page import COLUMNS, Operator, column, placed, wait_until_live
-from tests.browser.conftest import Agent, OpenPage, Site
+from tests.browser.conftest import Agent, OpenPage
 
 pytestmark = [pytest.mark.browser]
 
@@ -22,16 +22,6 @@ LONG = "Ein\u202e sehr langer Name 🔥 " * 4
 ME = "human-dana"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 BOARD: dict[str, Any] = {"name": "Smithy", "columns": COLUMNS, "ticket_types": ["task", "bug"]}
-
-
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
-
-
-@pytest.fixture(scope="module")
-def operator(site: Site) -> Operator:
-    return Operator(site)
 
 
 _numbers = itertools.count(1)

@@ -30,11 +30,6 @@ pytestmark = pytest.mark.browser
 ANNOUNCED = "[data-announcer]"
 
 
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
-
-
 @pytest.fixture(scope="module", autouse=True)
 def boards(site: Site) -> None:
     operator = Operator(site)

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.board_page import wait_until_live
-from tests.browser.conftest import Agent, OpenPage, Site
+from tests.browser.conftest import Agent, OpenPage
 
 pytestmark = pytest.mark.browser
 
@@ -20,11 +20,6 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobil
 HOSTILE = '<img src=x onerror="document.body.dataset.hurt=1"><b>bold</b> مرحبا 🔥 '
 TEXT = "The old ones were melted down for nails."
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
 
 
 def new(words: str) -> str:

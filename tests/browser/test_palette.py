@@ -21,11 +21,6 @@ HOSTILE = '<img src=x onerror="document.body.dataset.hurt=1"><b>bold</b> مرح�
 
 
 @pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
-
-
-@pytest.fixture(scope="module")
 def iron(agent: Agent) -> dict[str, Any]:
     return agent.create("Forge the gate of iron", description="The hinges squeal like an unoiled cart.", priority="low")
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.board_page import wait_until_live
-from tests.browser.conftest import Agent, OpenPage, Site
+from tests.browser.conftest import Agent, OpenPage
 
 pytestmark = [pytest.mark.browser]
 
@@ -20,11 +20,6 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 RTL = "عنوان الطلب من اليمين إلى اليسار 🛠"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SEARCH = "/search?workflow=forge"
-
-
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
 
 
 @pytest.fixture(scope="module")

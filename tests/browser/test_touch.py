@@ -9,17 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.board_page import card, column, expect_stored, placed, wait_until_live
-from tests.browser.conftest import Agent, OpenPage, Site
+from tests.browser.conftest import Agent, OpenPage
 
 pytestmark = pytest.mark.browser
 
 TABLET = {"viewport": {"width": 820, "height": 1100}, "has_touch": True, "is_mobile": True}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
 
 
 def test_on_a_phone_the_menu_moves_a_card_to_a_column_out_of_sight(open_page: OpenPage, agent: Agent) -> None:

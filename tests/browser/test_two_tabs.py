@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.board_page import link, stored, wait_until_live
-from tests.browser.conftest import PASSWORD, Agent, OpenPage, Site
+from tests.browser.conftest import PASSWORD, Agent, OpenPage
 from tests.browser.slow_network import Held
 
 pytestmark = pytest.mark.browser
@@ -18,11 +18,6 @@ FIRST = "One line.\n\nTwo lines.\n\nThree lines."
 UPPER = "One line, from the left tab.\n\nTwo lines.\n\nThree lines."
 LOWER = "One line.\n\nTwo lines.\n\nThree lines, from the right tab."
 BOTH = "One line, from the left tab.\n\nTwo lines.\n\nThree lines, from the right tab."
-
-
-@pytest.fixture(scope="module")
-def agent(site: Site) -> Agent:
-    return site.agent
 
 
 def tabs(open_page: OpenPage, ticket: dict[str, Any]) -> tuple[Page, Page]:
