@@ -94,10 +94,15 @@ class Palette {
     }
   }
 
-  close() { this.dialog.close(); }
+  // The event of closing comes later, and whoever asks for the palette before it is to get a new one.
+  close() {
+    if (current === this) current = null;
+    if (this.dialog.open) this.dialog.close();
+    else this.#closed();
+  }
 
   #closed() {
-    current = null;
+    if (current === this) current = null;
     this.#turn += 1;
     this.dialog.remove();
     // What was chosen runs first: it takes over what is held.
@@ -108,6 +113,7 @@ class Palette {
 
   // Titles at once, then what search finds by words and meaning: below, so that nothing moves that may be read.
   async #find(text) {
+    if (current !== this) return;
     const turn = this.#turn;
     const { workflow } = this.where;
     if (!text || !workflow) return;

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.board_page import Operator, card, expect_stored, link, placed, stored, wait_until_live
-from tests.browser.conftest import Agent, OpenPage, Site
+from tests.browser.conftest import Agent, OpenPage
 
 pytestmark = pytest.mark.browser
 
@@ -138,9 +138,14 @@ def test_a_card_in_focus_is_moved_and_assigned_and_found_again_without_a_mouse(
     expect(palette(page)).to_have_count(0)
 
 
-def test_commands_go_anywhere_from_any_page(open_page: OpenPage, site: Site, iron: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def annex(operator: Operator) -> None:
+    """Another workflow than that of the page."""
     other = {"workflow_id": "annex", "name": "Annex", "key_prefix": "ANX"}
-    assert Operator(site).http.post("/api/workflows", json=other).status_code == 200
+    assert operator.http.post("/api/workflows", json=other).status_code == 200
+
+
+def test_commands_go_anywhere_from_any_page(open_page: OpenPage, annex: None, iron: dict[str, Any]) -> None:
     page = open_page("/connect?workflow=forge")
     # By the name of its page, which is longer than the word in the bar; and a key of another workflow.
     opened(page)
