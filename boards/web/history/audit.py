@@ -11,7 +11,7 @@ from boards.web.history.entries import AuditEntry, Words
 from boards.web.history.export import FORMATS, AuditExport
 from boards.web.history.filters import AuditFilters
 from boards.web.pages import fragment
-from boards.web.ticket.activity import Line, compared
+from boards.web.ticket.steps import Line, compared
 from tickets.access import Actor, workflow_for
 from tickets.board_source import board_of
 from tickets.errors import NotFound, not_one_of

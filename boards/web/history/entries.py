@@ -13,7 +13,7 @@ from boards.models import BoardRevision
 from boards.selectors.audit import Position, Row
 from boards.web.history.board import board_changes
 from boards.web.history.workflow import workflow_change
-from boards.web.ticket.activity import Entry, short, step, tied_keys
+from boards.web.ticket.steps import Entry, short, step, tied_keys
 from gitlinks.models import TicketCommit
 from tickets.models import Agent, Ticket, TicketComment, TicketHistory, Workflow, WorkflowHistory
 from tickets.rules import Board, Column, parse_board

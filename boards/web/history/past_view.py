@@ -18,7 +18,7 @@ from boards.web import look
 from boards.web.board.cards import TAGS_SHOWN
 from boards.web.board.heat import FIELD_WORDS
 from boards.web.history.entries import AuditEntry, Words
-from boards.web.ticket.activity import TIES
+from boards.web.ticket.steps import TIES
 from tickets.board_source import board_of
 from tickets.errors import not_one_of
 from tickets.models import Ticket, TicketHistory, Workflow

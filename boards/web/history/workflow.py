@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from boards.web.ticket.activity import short
+from boards.web.ticket.steps import short
 from tickets.models import WorkflowHistory
 
 

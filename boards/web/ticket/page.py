@@ -11,7 +11,8 @@ from django.views.decorators.http import require_POST
 
 from boards.web import markdown
 from boards.web.pages import fragment, page
-from boards.web.ticket.activity import EVERYTHING, PAGE, SHOWS, Activity, Cursor, Show, compared
+from boards.web.ticket.activity import EVERYTHING, PAGE, SHOWS, Activity, Cursor, Show
+from boards.web.ticket.steps import compared
 from boards.web.ticket.view import TicketView
 from tickets import ports
 from tickets.access import Actor, actor_for_user, find_ticket, workflow_for, workflows_by_name
