@@ -131,6 +131,9 @@ def test_an_agent_that_is_there_gets_a_further_token(
         page = open_page("/connect?new", color_scheme="dark")
         expect(page.get_by_role("heading", level=1)).to_have_text("Another workflow")
         check_access(page)
+        page.emulate_media(color_scheme="light")
+        check_access(page)
+        page.emulate_media(color_scheme="dark")
         page.get_by_label("Name").fill(HOSTILE)
         page.get_by_role("button", name="Create the workflow").click()
         expect(page.get_by_role("heading", name=f"Workflow “{HOSTILE}” exists")).to_be_visible()
@@ -194,6 +197,8 @@ def test_the_site_is_installed_and_says_when_the_server_is_away(
         expect(page.get_by_role("status")).to_have_text("Asking again by itself.")
         check_access(page)
         page.screenshot(path=shots / "offline-dark.png")
+        page.evaluate("document.documentElement.dataset.theme = 'light'")
+        check_access(page)
         answer = page.evaluate("fetch('/api/me').then(() => 'answered', () => 'failed')")
         assert answer == "failed", "the API is never answered from what was kept"
 
