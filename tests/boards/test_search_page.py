@@ -390,7 +390,7 @@ def test_the_page_takes_a_fixed_number_of_queries(
     for number in range(20):  # a page is full, and what is beyond is counted
         make_ticket(agent, title=f"Bellows {number}", assigned_agent_id="impl-1")
     html(browser, "/search?workflow=anvil&q=bellows+7")
-    with django_assert_max_num_queries(16) as first:
+    with django_assert_max_num_queries(17) as first:  # 16 on SQLite
         html(browser, "/search?workflow=anvil&q=bellows")
     for number in range(20, 28):
         make_ticket(agent, title=f"Bellows {number}")
