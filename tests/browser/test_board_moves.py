@@ -163,7 +163,7 @@ def test_refusals_stand_at_the_card(open_page: OpenPage, agent: Agent, check_acc
     assert "It is blocked by hand: The river is frozen." in refused(by_hand, "done")
     assert "From here it may go to Doing, Done." in refused(plain, "check")
     card(page, plain).get_by_role("button", name="Dismiss").click()
-    assert "Doing is full: 1 of 1." in refused(plain, "doing")
+    assert "Doing is at its limit: 1 of 1." in refused(plain, "doing")
     check_access(page)
     # The step that helps: once there is room, the offered move is made.
     card(page, plain).get_by_role("button", name="Dismiss").click()

@@ -181,7 +181,7 @@ def test_a_wip_limit_warns() -> None:
     world = World(limits={"doing": 1})
     first, second = world.ticket(), world.ticket()
     assert move(world, first, "doing").warnings == []
-    assert move(world, second, "doing").warnings == ["Doing is full: 1 of 1."]
+    assert move(world, second, "doing").warnings == ["Doing is at its limit: 1 of 1."]
     assert second.status == "doing"
 
 

@@ -77,7 +77,7 @@ def check_wip(unit: Unit, target: str, *, field: str = "new_status") -> list[str
     ).count()
     if there < column.wip_limit:
         return []
-    message = f"{column.name} is full: {there} of {column.wip_limit}."
+    message = f"{column.name} is at its limit: {there} of {column.wip_limit}."
     if unit.board.settings.enforce_wip_limits:
         raise WipLimit(message, field=field, extra={"wip_limit": column.wip_limit, "ticket_count": there})
     return [message]
