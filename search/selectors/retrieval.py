@@ -73,7 +73,9 @@ def retrieve(
         except SearchPartDown as error:
             degraded = error
     if mode == "keyword" or degraded is not None:
-        words, total = keyword_page(query, filters, limit, depth=DEPTH, include_comments=include_comments)
+        total = len(words) if words is not None else 0
+        if words is None:
+            words, total = keyword_page(query, filters, limit, depth=DEPTH, include_comments=include_comments)
         ranked = [(hit.ticket_id, hit.relevance) for hit in words]
     elif words is None:
         ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic if hit.score >= floor]
