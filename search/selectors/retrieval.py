@@ -73,9 +73,10 @@ def retrieve(
         except SearchPartDown as error:
             degraded = error
     if mode == "keyword" or degraded is not None:
-        total = len(words) if words is not None else 0
         if words is None:
             words, total = keyword_page(query, filters, limit, depth=DEPTH, include_comments=include_comments)
+        else:
+            total = len(words)
         ranked = [(hit.ticket_id, hit.relevance) for hit in words]
     elif words is None:
         ranked = [(hit.ticket_id, min(1.0, max(0.0, hit.score))) for hit in semantic if hit.score >= floor]
