@@ -50,10 +50,12 @@ def _load_model() -> None:
 def _register_jobs() -> None:
     from django.conf import settings
 
+    from search.keyword import merge_keyword_index
     from search.services import indexing
     from search.services.server_sync import server_check, server_sync
     from tickets import worker
 
+    worker.register(worker.Job("merge the keyword index", 600.0, merge_keyword_index))
     if settings.EMBEDDING.provider == "none":
         return
     if settings.EMBEDDING.provider == "local":

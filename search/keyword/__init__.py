@@ -9,6 +9,7 @@ from search.keyword.previews import Preview, previews
 from search.keyword.scratch import Scratch, scratch_index
 from search.keyword.searching import exact_search, keyword_page, keyword_search
 from search.keyword.upkeep import faults as keyword_index_faults
+from search.keyword.upkeep import merge as merge_keyword_index
 from search.keyword.upkeep import rebuild
 from search.keyword.words import is_identifier_like
 
@@ -21,6 +22,7 @@ __all__ = [
     "keyword_index_faults",
     "keyword_page",
     "keyword_search",
+    "merge_keyword_index",
     "previews",
     "rebuild",
     "scratch_index",

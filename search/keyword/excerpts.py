@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import bisect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -13,6 +13,8 @@ LENGTH, LEAD = 200, 40
 # Of a text with more matches the first ones are looked at.
 MAX_SPANS = 200
 _SPACE = re.compile(r"\s+")
+# Stand around a match until the text is escaped. No stored text has a NUL.
+_START, _END = "\0(", "\0)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Marked:
 
 def unmark(content: str, start: str, end: str) -> Marked:
     """A text whose matches stand between the marks ``start`` and ``end``, which must not occur in it otherwise."""
+    if start not in content:
+        return Marked(content, [])
     first, *rest = content.split(start)
     parts, spans, length = [first], [], len(first)
     for part in rest:
@@ -38,44 +42,40 @@ def unmark(content: str, start: str, end: str) -> Marked:
 def excerpt(marked: Marked) -> tuple[str, str]:
     """The part with most of the matches (else the beginning): as plain text, and as HTML with ``<mark>`` alone.
 
-    Words stay whole, ``…`` stands where something was left out, and any space is one blank.
+    Words stay whole, ``…`` stands where something was left out, and any space is one blank. A match begins and ends
+    with no space.
     """
     text = marked.text
-    start, end = _window(marked)
-    begin, finish = _whole_words(text, start, end)
-    pieces = _squeezed(_pieces(marked, begin, finish))
+    begin, finish = _whole_words(text, *_window(marked))
+    part = _SPACE.sub(" ", _with_signs(marked, begin, finish)).strip()
     before = "…" if text[:begin].strip() else ""
     after = "…" if text[finish:].strip() else ""
-    plain = "".join(piece for piece, _ in pieces)
-    html = _as_html(pieces)
-    return f"{before}{plain}{after}", f"{before}{html}{after}"
+    return f"{before}{part.replace(_START, '').replace(_END, '')}{after}", f"{before}{_as_html(part)}{after}"
 
 
 def whole(marked: Marked) -> str:
     """All of the text as HTML with ``<mark>`` alone."""
-    return _as_html(_pieces(marked, 0, len(marked.text)))
+    return _as_html(_with_signs(marked, 0, len(marked.text)))
 
 
-def _as_html(pieces: Iterable[tuple[str, bool]]) -> str:
-    return "".join(f"<mark>{escape(piece)}</mark>" if matched else escape(piece) for piece, matched in pieces if piece)
+def _as_html(text: str) -> str:
+    return escape(text).replace(_START, "<mark>").replace(_END, "</mark>")
 
 
-def _squeezed(pieces: Iterable[tuple[str, bool]]) -> list[tuple[str, bool]]:
-    """The pieces with one blank for any space, none at the ends, and none of them empty."""
-    squeezed: list[tuple[str, bool]] = []
-    after_blank = True
-    for content, matched in pieces:
-        piece = _SPACE.sub(" ", content)
-        if after_blank:
-            piece = piece.removeprefix(" ")
-        if piece:
-            squeezed.append((piece, matched))
-            after_blank = piece.endswith(" ")
-    if squeezed and after_blank:
-        piece, matched = squeezed.pop()
-        if piece != " ":
-            squeezed.append((piece.removesuffix(" "), matched))
-    return squeezed
+def _with_signs(marked: Marked, begin: int, finish: int) -> str:
+    """A part of the text with ``_START`` and ``_END`` around what matches in it."""
+    pieces: list[str] = []
+    at = begin
+    for start, end in marked.spans:
+        if end <= begin:
+            continue
+        if start >= finish:
+            break
+        first, last = max(start, begin), min(end, finish)
+        pieces += (marked.text[at:first], _START, marked.text[first:last], _END)
+        at = last
+    pieces.append(marked.text[at:finish])
+    return "".join(pieces)
 
 
 def _window(marked: Marked) -> tuple[int, int]:
@@ -83,14 +83,21 @@ def _window(marked: Marked) -> tuple[int, int]:
     spans = marked.spans[:MAX_SPANS]
     if not spans:
         return 0, LENGTH
-    found = [marked.text[start:end].lower() for start, end in spans]
-    ends = [end for _, end in spans]
-    best, most = 0, (0, 0)
+    words = [marked.text[start:end].lower() for start, end in spans]
+    inside: Counter[str] = Counter()
+    best, most, past = 0, (0, 0), 0
     for place, (start, _) in enumerate(spans):
-        past = bisect.bisect_right(ends, max(0, start - LEAD) + LENGTH)
-        inside = found[place : max(past, place + 1)]
-        if (len(set(inside)), len(inside)) > most:
-            best, most = max(0, start - LEAD), (len(set(inside)), len(inside))
+        begin = max(0, start - LEAD)
+        while past < len(spans) and (past <= place or spans[past][1] <= begin + LENGTH):
+            inside[words[past]] += 1
+            past += 1
+        if (len(inside), past - place) > most:
+            best, most = begin, (len(inside), past - place)
+        if past == len(spans):
+            break  # what begins later has no more
+        inside[words[place]] -= 1
+        if not inside[words[place]]:
+            del inside[words[place]]
     return best, best + LENGTH
 
 
@@ -104,16 +111,3 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
         kept = head.rstrip() if head != head.rstrip() else head[: len(head) - len(head.split()[-1])]
         end = start + len(kept) if len(kept) > LENGTH // 2 else end
     return start, min(end, len(text))
-
-
-def _pieces(marked: Marked, begin: int, finish: int) -> Iterator[tuple[str, bool]]:
-    at = begin
-    for start, end in marked.spans:
-        if end <= begin:
-            continue
-        if start >= finish:
-            break
-        yield marked.text[at : max(start, begin)], False
-        at = min(end, finish)
-        yield marked.text[max(start, begin) : at], True
-    yield marked.text[at:finish], False

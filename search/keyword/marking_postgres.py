@@ -32,25 +32,23 @@ _COMMENTS = f"""
 def mark(terms: Sequence[Term], ticket_ids: Sequence[str], *, include_comments: bool) -> dict[str, Texts]:
     """The texts of these tickets with every occurrence of a term marked. One to three queries."""
     wanted = list(ticket_ids)
-    found = {
-        ticket_id: Texts(Marked(title), Marked(beginning))
-        for ticket_id, title, beginning in read(_BEGINNINGS, [wanted])
-    }
-    if not terms:
-        return found
-    query = match_any(terms)
+    query = match_any(terms) if terms else ""
     start, end = new_marks()
     options = f'HighlightAll=true, StartSel="{start}", StopSel="{end}"'
-    for ticket_id, title, marked_title, text, marked_text, in_tags in read(
-        _MATCHING, [options, options, query, wanted]
-    ):
-        found[ticket_id] = replace(
-            found[ticket_id],
-            title=Marked(title, unmark(marked_title, start, end).spans),
-            description=Marked(text, unmark(marked_text, start, end).spans),
-            in_tags=in_tags,
-        )
-    if include_comments:
+    found: dict[str, Texts] = {}
+    if terms:
+        for ticket_id, title, marked_title, text, marked_text, in_tags in read(
+            _MATCHING, [options, options, query, wanted]
+        ):
+            found[ticket_id] = Texts(
+                Marked(title, unmark(marked_title, start, end).spans),
+                Marked(text, unmark(marked_text, start, end).spans),
+                in_tags=in_tags,
+            )
+    if others := [ticket_id for ticket_id in wanted if ticket_id not in found]:
+        for ticket_id, title, beginning in read(_BEGINNINGS, [others]):
+            found[ticket_id] = Texts(Marked(title), Marked(beginning))
+    if terms and include_comments:
         for ticket_id, text, marked_text in read(_COMMENTS, [options, query, wanted]):
             comment = Marked(text, unmark(marked_text, start, end).spans)
             found[ticket_id] = replace(found[ticket_id], in_comments=True, comment=comment)

@@ -26,41 +26,43 @@ _HIGHLIGHTED = ", ".join(
 )
 # One scan of all that matches; the + keeps SQLite from one for each ticket, which takes three times as long.
 _MATCHING = f"""
-    SELECT d.id, d.ticket_id, CASE WHEN d.comment_id IS NOT NULL THEN {SCORE} END, {_HIGHLIGHTED}
+    SELECT d.id, d.ticket_id, d.comment_id IS NULL, {_HIGHLIGHTED}
     FROM search_fts CROSS JOIN search_documents d ON d.id = search_fts.rowid
     WHERE search_fts MATCH %s AND +search_fts.rowid IN"""
+_SCORES = f"""
+    SELECT rowid, {SCORE} AS score FROM search_fts
+    WHERE search_fts MATCH %s AND +rowid IN (SELECT value FROM json_each(%s)) ORDER BY score, rowid"""
 _COMMENT_TEXTS = """
     SELECT rowid, highlight(search_fts, 3, %s, %s) FROM search_fts
     WHERE search_fts MATCH %s AND rowid IN (SELECT value FROM json_each(%s))"""
 
 
 def mark(terms: Sequence[Term], ticket_ids: Sequence[str], *, include_comments: bool) -> dict[str, Texts]:
-    """The texts of these tickets with every occurrence of a term marked. One to three queries."""
+    """The texts of these tickets with every occurrence of a term marked. One to four queries."""
     wanted = json.dumps(list(ticket_ids))
-    found = {
-        ticket_id: Texts(Marked(title), Marked(beginning))
-        for ticket_id, title, beginning in read(_BEGINNINGS, [wanted])
-    }
-    if not terms:
-        return found
-    match = match_any(terms, include_comments=include_comments)
+    match = match_any(terms, include_comments=include_comments) if terms else ""
     start, end = new_marks()
-    documents = [wanted, wanted] if include_comments else [wanted]
-    matching = f"{_MATCHING} ({_WITH_COMMENTS if include_comments else _DOCUMENTS})"
-    best: dict[str, tuple[float, int]] = {}
-    for document, ticket_id, score, *texts in read(matching, [*[start, end] * 3, match, *documents]):
-        if score is None:
-            title, description, tags = (unmark(text, start, end) for text in texts)
-            found[ticket_id] = replace(found[ticket_id], title=title, description=description, in_tags=bool(tags.spans))
-        else:
-            best[ticket_id] = max((score, document), best.get(ticket_id, (score, document)))
-    wanting = {
-        document: ticket_id for ticket_id, (_, document) in best.items() if not found[ticket_id].description.spans
-    }
-    comments: dict[str, Marked] = {}
-    if wanting:
-        for document, text in read(_COMMENT_TEXTS, [start, end, match, json.dumps(list(wanting))]):
-            comments[wanting[document]] = unmark(text, start, end)
-    for ticket_id in best:
-        found[ticket_id] = replace(found[ticket_id], in_comments=True, comment=comments.get(ticket_id))
+    found: dict[str, Texts] = {}
+    comments: dict[int, str] = {}
+    if terms:
+        documents = [wanted, wanted] if include_comments else [wanted]
+        matching = f"{_MATCHING} ({_WITH_COMMENTS if include_comments else _DOCUMENTS})"
+        for document, ticket_id, own, *texts in read(matching, [*[start, end] * 3, match, *documents]):
+            if own:
+                title, description, tags = (unmark(text, start, end) for text in texts)
+                found[ticket_id] = Texts(title, description, in_tags=bool(tags.spans))
+            else:
+                comments[document] = ticket_id
+    if others := [ticket_id for ticket_id in ticket_ids if ticket_id not in found]:
+        for ticket_id, title, beginning in read(_BEGINNINGS, [json.dumps(others)]):
+            found[ticket_id] = Texts(Marked(title), Marked(beginning))
+    for ticket_id in set(comments.values()):
+        found[ticket_id] = replace(found[ticket_id], in_comments=True)
+    # Only where it is shown, since to score takes as long as to find.
+    candidates = {one: ticket_id for one, ticket_id in comments.items() if not found[ticket_id].description.spans}
+    if candidates:
+        best = {candidates[one]: one for one, _ in read(_SCORES, [match, json.dumps(list(candidates))])}
+        for document, text in read(_COMMENT_TEXTS, [start, end, match, json.dumps(list(best.values()))]):
+            ticket_id = candidates[document]
+            found[ticket_id] = replace(found[ticket_id], comment=unmark(text, start, end))
     return found

@@ -10,6 +10,7 @@ from itertools import islice
 from django.db import connection, transaction
 
 from search.keyword import schema
+from search.keyword.sqlite import forget_counts
 
 _CHUNK = 500
 _LIKE_REAL = ("tickets", "ticket_comments", "ticket_tags")
@@ -47,9 +48,11 @@ def scratch_index() -> Iterator[Scratch]:
     with _no_kept_plans():
         try:
             _make_sqlite() if sqlite else _make_postgres()
+            forget_counts()
             yield Scratch()
         finally:
             _drop(sqlite)
+            forget_counts()
 
 
 def _make_sqlite() -> None:

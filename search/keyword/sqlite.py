@@ -18,6 +18,10 @@ from search.keyword.words import MAX_TERMS, Term
 SCORE = "-bm25(search_fts, 3.0, 1.0, 1.5, 1.0)"
 # So many texts that have one of the rarest terms are enough to find the best hundred tickets among.
 ENOUGH = 300
+# To count the texts with a word takes as long as there are many, and says nearly the same until there are many more
+# texts: a count from this on is remembered (expression → count, texts then) until their number has changed by a share.
+COMMON, GROWTH = 200, 0.01
+_common: dict[str, tuple[int, int]] = {}
 # In how many texts a term occurs, the term as FTS5 reads it, and whether it is one word.
 _Known = tuple[int, str, bool]
 
@@ -54,6 +58,11 @@ def find_any(
     some = _some(known, scope, conditions, max(limit, depth))
     hits += covered((one for one in some if one[0] not in complete), information, complete=False)
     return hits[:limit], min(len(hits), depth)
+
+
+def forget_counts() -> None:
+    """Forget what is remembered of the texts: others stand in their place now."""
+    _common.clear()
 
 
 def find_all(terms: Sequence[Term], filters: Filters, limit: int, *, include_comments: bool) -> list[KeywordHit]:
@@ -110,11 +119,8 @@ def _split(known: Sequence[_Known]) -> tuple[list[str], list[str]]:
 
 def _known(terms: Sequence[Term], scope: str) -> tuple[list[_Known], float]:
     """The terms that occur, rarest first, at most ``MAX_TERMS``, and what all words say together. One query."""
-    one = "(SELECT COUNT(*) FROM search_fts WHERE search_fts MATCH %s)"
     quoted = [_quoted(term) for term in terms]
-    # Ids rise, so the highest is no less than the number of texts.
-    sql = f"SELECT (SELECT coalesce(MAX(id), 0) FROM search_documents), {', '.join([one] * len(terms))}"
-    ((newest, *counts),) = read(sql, [f"{scope}({text})" for text in quoted])
+    newest, counts = _counts([f"{scope}({text})" for text in quoted])
     # As FTS5 calculates it. Phrases say again what their words do.
     information = sum(
         max(math.log((newest - count + 0.5) / (count + 0.5)), 1e-6)
@@ -125,6 +131,21 @@ def _known(terms: Sequence[Term], scope: str) -> tuple[list[_Known], float]:
     # What tells texts not apart is asked for only where a query has nothing else.
     telling = [word for word in found if word[2].tells(word[0], newest)] or found
     return sorted((count, text, len(term.words) == 1) for count, text, term in telling)[:MAX_TERMS], information
+
+
+def _counts(matches: Sequence[str]) -> tuple[int, list[int]]:
+    """How many texts there are (ids rise, so the highest is no less), and how many each expression finds. One query."""
+    remembered = {match: known for match in matches if (known := _common.get(match))}
+    asked = [match for match in matches if match not in remembered]
+    one = "(SELECT COUNT(*) FROM search_fts WHERE search_fts MATCH %s)"
+    sql = f"SELECT {', '.join(['(SELECT coalesce(MAX(id), 0) FROM search_documents)', *[one] * len(asked)])}"
+    ((newest, *found),) = read(sql, asked)
+    if any(abs(newest - then) > then * GROWTH for _, then in remembered.values()):
+        _common.clear()
+        return _counts(matches)
+    counts = dict(zip(asked, found, strict=True))
+    _common.update({match: (count, newest) for match, count in counts.items() if count >= COMMON})
+    return newest, [counts[match] if match in counts else remembered[match][0] for match in matches]
 
 
 def _ranked(match: _Match, conditions: Conditions, limit: int) -> list[tuple[str, float]]:

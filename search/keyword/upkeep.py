@@ -15,6 +15,8 @@ from tickets.unit import write_transaction
 # Rows that are indexed in one transaction: writers wait for no more than that.
 CHUNK = 500
 SHOWN = 20
+# Pages of the index that are merged in one transaction: 5 ms.
+PAGES = 64
 
 # The ids after the parameter, in order.
 _MISSING_TICKETS = """
@@ -107,6 +109,20 @@ def fill() -> None:
                     cursor.execute(add["postgresql"], [ids])
 
 
+def merge() -> bool:
+    """Merge a little of the keyword index on SQLite, where every write adds a part; whether there may be more to do.
+
+    A search looks into each part: one of 10,000 tickets takes a tenth longer where they are left to merge by eights.
+    """
+    if connection.vendor != "sqlite":
+        return False
+    with write_transaction(), connection.cursor() as cursor:
+        before = _changes(cursor)
+        cursor.execute("INSERT INTO search_fts (search_fts, rank) VALUES ('merge', %s)", [PAGES])
+        # One change is the row that asked for it.
+        return _changes(cursor) - before > 1
+
+
 def faults() -> list[str]:
     """What is wrong with the index, in words; of a kind at most twenty. Nothing when all is well.
 
@@ -136,6 +152,12 @@ def _has_surplus() -> bool:
             UNION ALL SELECT f.id FROM search_fts_docsize f
             LEFT JOIN search_documents d ON d.id = f.id WHERE d.id IS NULL"""
     return bool(_ids(surplus))
+
+
+def _changes(cursor: Any) -> int:
+    cursor.execute("SELECT total_changes()")
+    (changes,) = cursor.fetchone()
+    return int(changes)
 
 
 def _ids(sql: str, *parameters: Any, limit: int = SHOWN) -> list[Any]:

@@ -296,3 +296,25 @@ def test_what_is_missing_is_filled_in(agent: AgentWithToken, monkeypatch: pytest
     assert len(found("walrus")) == 6
     assert len(found("zebra")) == 5
     assert keyword_index_faults() == []
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL merges by itself")
+def test_many_small_parts_are_merged_and_everything_is_still_found(agent: AgentWithToken) -> None:
+    texts = [(f"Walrus {number}", f"There was zebra{number}.") for number in range(40)]
+    tickets = [make_ticket(agent, title=title, description=description) for title, description in texts]
+    before = _parts()
+    while upkeep.merge():
+        pass
+    assert _parts() < before
+    assert not upkeep.merge()
+    assert set(found("walrus")) == {ticket.id for ticket in tickets}
+    assert found("zebra17") == [tickets[17].id]
+    assert keyword_index_faults() == []
+
+
+def _parts() -> int:
+    """In how many parts the index is: each has a row for its first page, or more."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(DISTINCT segid) FROM search_fts_idx")
+        (parts,) = cursor.fetchone()
+    return int(parts)
