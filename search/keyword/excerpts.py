@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import accumulate
 
 # About so many characters, of which some stand before the first match.
 LENGTH, LEAD = 200, 40
@@ -25,18 +26,11 @@ class Marked:
     spans: Sequence[tuple[int, int]] = ()
 
 
-def unmark(content: str, start: str, end: str) -> Marked:
-    """A text whose matches stand between the marks ``start`` and ``end``, which must not occur in it otherwise."""
-    if start not in content:
-        return Marked(content, [])
-    first, *rest = content.split(start)
-    parts, spans, length = [first], [], len(first)
-    for part in rest:
-        match, _, after = part.partition(end)
-        spans.append((length, length + len(match)))
-        parts += (match, after)
-        length += len(match) + len(after)
-    return Marked("".join(parts), spans)
+def unmark(content: str, sign: str) -> Marked:
+    """A text that has ``sign`` before and after each match, and nowhere else."""
+    parts = content.split(sign)
+    ends = list(accumulate(map(len, parts)))
+    return Marked("".join(parts), list(zip(ends[0::2], ends[1::2], strict=False)))
 
 
 def excerpt(marked: Marked) -> tuple[str, str]:

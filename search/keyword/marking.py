@@ -44,7 +44,6 @@ class Texts:
         return self.title if self.title.spans or not self.description.text.strip() else self.description
 
 
-def new_marks() -> tuple[str, str]:
-    """What the database puts around a match: nobody can have written it into a text before."""
-    secret = secrets.token_hex(8)
-    return f"\x02{secret}", f"\x03{secret}"
+def new_sign() -> str:
+    """What the database puts before and after a match: nobody can have written it into a text before."""
+    return f"\x02{secrets.token_hex(8)}"

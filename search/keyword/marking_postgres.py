@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from search.keyword.excerpts import Marked, unmark
-from search.keyword.marking import BEGINNING, Texts, new_marks
+from search.keyword.marking import BEGINNING, Texts, new_sign
 from search.keyword.postgres import match_any
 from search.keyword.reading import read
 from search.keyword.words import Term
@@ -33,16 +33,16 @@ def mark(terms: Sequence[Term], ticket_ids: Sequence[str], *, include_comments: 
     """The texts of these tickets with every occurrence of a term marked. One to three queries."""
     wanted = list(ticket_ids)
     query = match_any(terms) if terms else ""
-    start, end = new_marks()
-    options = f'HighlightAll=true, StartSel="{start}", StopSel="{end}"'
+    sign = new_sign()
+    options = f'HighlightAll=true, StartSel="{sign}", StopSel="{sign}"'
     found: dict[str, Texts] = {}
     if terms:
         for ticket_id, title, marked_title, text, marked_text, in_tags in read(
             _MATCHING, [options, options, query, wanted]
         ):
             found[ticket_id] = Texts(
-                Marked(title, unmark(marked_title, start, end).spans),
-                Marked(text, unmark(marked_text, start, end).spans),
+                Marked(title, unmark(marked_title, sign).spans),
+                Marked(text, unmark(marked_text, sign).spans),
                 in_tags=in_tags,
             )
     if others := [ticket_id for ticket_id in wanted if ticket_id not in found]:
@@ -50,6 +50,6 @@ def mark(terms: Sequence[Term], ticket_ids: Sequence[str], *, include_comments: 
             found[ticket_id] = Texts(Marked(title), Marked(beginning))
     if terms and include_comments:
         for ticket_id, text, marked_text in read(_COMMENTS, [options, query, wanted]):
-            comment = Marked(text, unmark(marked_text, start, end).spans)
+            comment = Marked(text, unmark(marked_text, sign).spans)
             found[ticket_id] = replace(found[ticket_id], in_comments=True, comment=comment)
     return found

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from search.keyword.excerpts import Marked, unmark
-from search.keyword.marking import BEGINNING, Texts, new_marks
+from search.keyword.marking import BEGINNING, Texts, new_sign
 from search.keyword.reading import read
 from search.keyword.sqlite import SCORE, match_any
 from search.keyword.words import Term
@@ -41,15 +41,15 @@ def mark(terms: Sequence[Term], ticket_ids: Sequence[str], *, include_comments: 
     """The texts of these tickets with every occurrence of a term marked. One to four queries."""
     wanted = json.dumps(list(ticket_ids))
     match = match_any(terms, include_comments=include_comments) if terms else ""
-    start, end = new_marks()
+    sign = new_sign()
     found: dict[str, Texts] = {}
     comments: dict[int, str] = {}
     if terms:
         documents = [wanted, wanted] if include_comments else [wanted]
         matching = f"{_MATCHING} ({_WITH_COMMENTS if include_comments else _DOCUMENTS})"
-        for document, ticket_id, own, *texts in read(matching, [*[start, end] * 3, match, *documents]):
+        for document, ticket_id, own, *texts in read(matching, [*[sign] * 6, match, *documents]):
             if own:
-                title, description, tags = (unmark(text, start, end) for text in texts)
+                title, description, tags = (unmark(text, sign) for text in texts)
                 found[ticket_id] = Texts(title, description, in_tags=bool(tags.spans))
             else:
                 comments[document] = ticket_id
@@ -62,7 +62,7 @@ def mark(terms: Sequence[Term], ticket_ids: Sequence[str], *, include_comments: 
     candidates = {one: ticket_id for one, ticket_id in comments.items() if not found[ticket_id].description.spans}
     if candidates:
         best = {candidates[one]: one for one, _ in read(_SCORES, [match, json.dumps(list(candidates))])}
-        for document, text in read(_COMMENT_TEXTS, [start, end, match, json.dumps(list(best.values()))]):
+        for document, text in read(_COMMENT_TEXTS, [sign, sign, match, json.dumps(list(best.values()))]):
             ticket_id = candidates[document]
-            found[ticket_id] = replace(found[ticket_id], comment=unmark(text, start, end))
+            found[ticket_id] = replace(found[ticket_id], comment=unmark(text, sign))
     return found

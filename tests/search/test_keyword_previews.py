@@ -200,12 +200,12 @@ def test_an_excerpt_is_short_and_marks_nothing_but_matches(marked: Marked) -> No
 
 @given(marked_texts())
 def test_marks_are_taken_for_what_they_are(marked: Marked) -> None:
-    start, end = "\x02secret", "\x03secret"
+    mark = "\x02secret"
     content, at = "", 0
     for first, last in marked.spans:
-        content += f"{marked.text[at:first]}{start}{marked.text[first:last]}{end}"
+        content += f"{marked.text[at:first]}{mark}{marked.text[first:last]}{mark}"
         at = last
-    assert unmark(content + marked.text[at:], start, end) == marked
+    assert unmark(content + marked.text[at:], mark) == marked
 
 
 def test_words_stay_whole_unless_there_is_no_end_to_them() -> None:
