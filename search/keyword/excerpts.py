@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -29,6 +28,8 @@ class Marked:
 def unmark(content: str, sign: str) -> Marked:
     """A text that has ``sign`` before and after each match, and nowhere else."""
     parts = content.split(sign)
+    if len(parts) == 1:
+        return Marked(content, [])
     ends = list(accumulate(map(len, parts)))
     return Marked("".join(parts), list(zip(ends[0::2], ends[1::2], strict=False)))
 
@@ -41,7 +42,7 @@ def excerpt(marked: Marked) -> tuple[str, str]:
     """
     text = marked.text
     begin, finish = _whole_words(text, *_window(marked))
-    part = _SPACE.sub(" ", _with_signs(marked, begin, finish)).strip()
+    part = " ".join(_with_signs(marked, begin, finish).split())
     before = "…" if text[:begin].strip() else ""
     after = "…" if text[finish:].strip() else ""
     return f"{before}{part.replace(_START, '').replace(_END, '')}{after}", f"{before}{_as_html(part)}{after}"
@@ -75,18 +76,16 @@ def _with_signs(marked: Marked, begin: int, finish: int) -> str:
 def _window(marked: Marked) -> tuple[int, int]:
     """Where ``LENGTH`` characters hold the most different matches, and of those the most."""
     spans = marked.spans[:MAX_SPANS]
-    if not spans:
-        return 0, LENGTH
     words = [marked.text[start:end].lower() for start, end in spans]
-    inside: Counter[str] = Counter()
-    best, most, past = 0, (0, 0), 0
+    inside: dict[str, int] = {}
+    best, different, most, past = 0, 0, 0, 0
     for place, (start, _) in enumerate(spans):
-        begin = max(0, start - LEAD)
+        begin = start - LEAD if start > LEAD else 0
         while past < len(spans) and (past <= place or spans[past][1] <= begin + LENGTH):
-            inside[words[past]] += 1
+            inside[words[past]] = inside.get(words[past], 0) + 1
             past += 1
-        if (len(inside), past - place) > most:
-            best, most = begin, (len(inside), past - place)
+        if (len(inside), past - place) > (different, most):
+            best, different, most = begin, len(inside), past - place
         if past == len(spans):
             break  # what begins later has no more
         inside[words[place]] -= 1
