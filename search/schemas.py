@@ -41,6 +41,11 @@ class SearchTickets(Request):
     filters: Annotated[TicketCriteria, WrapValidator(_named_in_filters)] = Field(default_factory=TicketCriteria)
     limit: int = Field(default=10, ge=1, le=MAX_RESULTS)
     include_comments: bool = Field(default=True, description="Search in comments too.")
+    prefix: bool = Field(
+        default=False,
+        description="The last word may be the beginning of a longer one, from three letters on, unless a space ends "
+        "it: for a box where somebody is typing.",
+    )
 
 
 class SearchResult(TypedDict):

@@ -35,4 +35,5 @@ def search_asked(query: QueryDict, workflow_id: str) -> dict[str, Any]:
             filters[field] = values if name in SEVERAL else values[-1].strip()
     given = {"query": TEXT, "search_type": MODE, "include_comments": COMMENTS, "limit": "limit"}
     asked = {field: query.get(name) for field, name in given.items() if query.get(name, "").strip()}
-    return {**asked, "filters": filters, "workflow_id": workflow_id}
+    # The page searches while one types, and shows the same when its address is opened again.
+    return {**asked, "prefix": True, "filters": filters, "workflow_id": workflow_id}

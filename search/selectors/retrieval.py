@@ -53,12 +53,13 @@ def retrieve(
     nearest: Nearest,
     floor: float,
     include_comments: bool = True,
+    prefix: bool = False,
     limit: int = DEPTH,
 ) -> Retrieval:
     """Search in one mode: hybrid, semantic, keyword. Without the semantic half, keywords stand in for it.
 
     What is nearer than ``floor`` is found by its meaning alone; what lies below, only where words find it too. At
-    least the first ``limit`` are given.
+    least the first ``limit`` are given. With ``prefix`` the last word may be unfinished.
     """
     degraded = None
     semantic: list[Hit] = []
@@ -68,13 +69,15 @@ def retrieve(
             wait = nearest(query, filters, DEPTH)
             if mode == "hybrid":
                 # While the query is embedded, which takes about as long.
-                words = keyword_search(query, filters, DEPTH, include_comments=include_comments)
+                words = keyword_search(query, filters, DEPTH, include_comments=include_comments, prefix=prefix)
             semantic = wait()
         except SearchPartDown as error:
             degraded = error
     if mode == "keyword" or degraded is not None:
         if words is None:
-            words, total = keyword_page(query, filters, limit, depth=DEPTH, include_comments=include_comments)
+            words, total = keyword_page(
+                query, filters, limit, depth=DEPTH, include_comments=include_comments, prefix=prefix
+            )
         else:
             total = len(words)
         ranked = [(hit.ticket_id, hit.relevance) for hit in words]

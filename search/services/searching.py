@@ -126,6 +126,7 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
         nearest=functools.partial(begin_nearest, selection.workflow),
         floor=provider().thresholds.floor,
         include_comments=request.include_comments,
+        prefix=_is_unfinished(request),
         limit=request.limit,
     )
     if known is not None and isinstance(retrieval.degraded, StoreDown):
@@ -141,6 +142,11 @@ def _found(selection: Selection, request: SearchTickets, query: str) -> TicketsF
     else:
         cache.set(key, (stamp, answer), CACHED_FOR)
     return answer
+
+
+def _is_unfinished(request: SearchTickets) -> bool:
+    """Whether the last word may go on. The query that is looked for has no spaces at its ends any more."""
+    return request.prefix and not request.query[-1:].isspace()
 
 
 def _named(workflow_id: str, query: str) -> list[str]:
@@ -170,7 +176,7 @@ def _results(
         if len(chosen) >= limit:
             break
     ids = [row["ticket_id"] for row, _ in chosen[:limit]]
-    shown = previews(query, ids, include_comments=request.include_comments)
+    shown = previews(query, ids, include_comments=request.include_comments, prefix=_is_unfinished(request))
     results = []
     for row, score in chosen[:limit]:
         results.append(_result(row, score, shown[row["ticket_id"]]))
@@ -237,7 +243,9 @@ def _answer(request: SearchTickets, results: list[SearchResult], total: int) -> 
 
 
 def _cache_key(request: SearchTickets, query: str, filters: Filters) -> str:
-    asked = repr((query, request.search_type, request.limit, request.include_comments, filters))
+    asked = repr(
+        (query, request.search_type, request.limit, request.include_comments, _is_unfinished(request), filters)
+    )
     return f"search:{hashlib.sha256(asked.encode()).hexdigest()}"
 
 

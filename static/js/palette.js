@@ -129,7 +129,7 @@ class Palette {
     await this.#running?.catch(() => {});
     if (turn !== this.#turn) return;
     try {
-      this.#running = call("tickets/search", { workflow_id: workflow, query: text, limit: MOST_TICKETS });
+      this.#running = call("tickets/search", { workflow_id: workflow, query: text, prefix: true, limit: MOST_TICKETS });
       const answer = await this.#running;
       if (turn !== this.#turn) return;
       this.#merge(answer);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from playwright.sync_api import Locator, Page, expect
@@ -51,6 +52,12 @@ class Operator:
         member = {"member_agent_id": "impl-1", "role": "member"}
         answer = self.http.post(f"/api/workflows/{workflow_id}/members", json=member)
         assert answer.status_code == 200, answer.text
+
+    def new_workflow(self, begins: str, board: dict[str, Any], **fields: Any) -> str:
+        """A workflow of a test's own, and of each try of it; its id, which ``begins`` so."""
+        workflow_id = f"{begins}-{uuid4().hex[:6]}"
+        self.workflow(workflow_id, board, **fields)
+        return workflow_id
 
 
 def card(page: Page, ticket: dict[str, Any]) -> Locator:

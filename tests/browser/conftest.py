@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -133,9 +132,7 @@ def flow(operator: Operator) -> str:
     """A workflow of the test's own, and of each try of it: what waits in another's would count."""
     from tests.browser.board_page import COLUMNS, TYPES
 
-    workflow_id = f"flow-{uuid4().hex[:6]}"
-    operator.workflow(workflow_id, {"columns": COLUMNS, "ticket_types": TYPES})
-    return workflow_id
+    return operator.new_workflow("flow", {"columns": COLUMNS, "ticket_types": TYPES})
 
 
 @pytest.fixture(scope="module")

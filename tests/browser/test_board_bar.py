@@ -249,15 +249,15 @@ def test_a_folded_column_stays_folded(open_page: OpenPage, agent: Agent, tickets
 
 
 def test_several_cards_change_at_once(open_page: OpenPage, agent: Agent, operator: Operator) -> None:
-    operator.workflow("yard", STRICT)
-    made = [agent.create(f"Plank {number}", workflow_id="yard") for number in range(4)]
-    stuck = agent.create("Nailed down", workflow_id="yard", is_blocked=True, blocked_reason="Nails.")
-    page = wait_until_live(open_page("/tickets?workflow=yard"))
+    yard = operator.new_workflow("yard", STRICT)
+    made = [agent.create(f"Plank {number}", workflow_id=yard) for number in range(4)]
+    stuck = agent.create("Nailed down", workflow_id=yard, is_blocked=True, blocked_reason="Nails.")
+    page = wait_until_live(open_page(f"/tickets?workflow={yard}"))
     dock = page.locator("[data-dock=bulk]")
     link(page, made[0]).click(modifiers=["Control"])
     link(page, made[2]).click(modifiers=["Shift"])
     expect(dock).to_contain_text("3 selected")
-    expect(page).to_have_url(re.compile("workflow=yard"))
+    expect(page).to_have_url(re.compile(f"workflow={yard}"))
     link(page, made[0]).focus()
     page.keyboard.press("x")
     expect(dock).to_contain_text("2 selected")
@@ -307,14 +307,14 @@ def test_any_text_is_only_text(
         "columns": [{"id": "a", "name": HOSTILE}, {"id": "b", "name": "تم <b>"}],
         "ticket_types": [{"id": "odd", "name": HOSTILE, "icon": "<b>"}],
     }
-    operator.workflow("odd", board, name=HOSTILE)
+    odd = operator.new_workflow("odd", board, name=HOSTILE)
     texts = ["ل" * 3 + " دعم الكتابة من اليمين إلى اليسار 🚀", "x" * 500, f"{HOSTILE} and more"]
     made = [
-        agent.create(text, workflow_id="odd", tags=[HOSTILE[:50], "🛡️"], is_blocked=True, blocked_reason=HOSTILE)
+        agent.create(text, workflow_id=odd, tags=[HOSTILE[:50], "🛡️"], is_blocked=True, blocked_reason=HOSTILE)
         for text in texts
     ]
     for scheme in ("light", "dark"):
-        page = wait_until_live(open_page("/tickets?workflow=odd", color_scheme=scheme))
+        page = wait_until_live(open_page(f"/tickets?workflow={odd}", color_scheme=scheme))
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         for ticket, text in zip(made, texts, strict=True):
             expect(link(page, ticket)).to_have_text(text)
@@ -335,14 +335,14 @@ def test_any_text_is_only_text(
         expect(page.get_by_role("dialog", name="Keyboard")).to_be_visible()
         check_access(page)
         page.keyboard.press("Escape")
-        page.goto("/tickets?workflow=odd&lanes=type&tag=%3Cimg&q=%3Cscript%3E")
+        page.goto(f"/tickets?workflow={odd}&lanes=type&tag=%3Cimg&q=%3Cscript%3E")
         expect(page.locator(".chip")).to_have_count(2)
-        page.goto("/tickets?workflow=odd&lanes=type")
+        page.goto(f"/tickets?workflow={odd}&lanes=type")
         expect(page.locator(".lane")).to_have_count(1)
         check_access(page)
         page.screenshot(path=shots / f"board-lanes-{scheme}.png")
         expect(page.locator("main script:not([type]), main img")).to_have_count(0)
-    phone = wait_until_live(open_page("/tickets?workflow=odd", **PHONE))
+    phone = wait_until_live(open_page(f"/tickets?workflow={odd}", **PHONE))
     phone.locator(".card-menu").first.tap()
     expect(phone.get_by_role("menu")).to_be_visible()
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390

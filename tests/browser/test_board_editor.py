@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 from collections.abc import Callable
@@ -22,16 +21,6 @@ LONG = "Ein\u202e sehr langer Name 🔥 " * 4
 ME = "human-dana"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 BOARD: dict[str, Any] = {"name": "Smithy", "columns": COLUMNS, "ticket_types": ["task", "bug"]}
-
-
-_numbers = itertools.count(1)
-
-
-def made(operator: Operator, name: str, board: dict[str, Any] = BOARD) -> str:
-    """A workflow of its own for a test, also for its second try."""
-    workflow = f"{name}-{next(_numbers)}"
-    operator.workflow(workflow, board)
-    return workflow
 
 
 def editor(open_page: OpenPage, workflow: str, **options: Any) -> Page:
@@ -68,7 +57,7 @@ def tab_to(page: Page, wanted: Locator, key: str = "Tab") -> None:
 
 
 def test_a_board_is_built_by_keyboard_alone(open_page: OpenPage, operator: Operator, agent: Agent) -> None:
-    flow = made(operator, "keys")
+    flow = operator.new_workflow("keys", BOARD)
     ticket = agent.create("Leaking bellows", workflow_id=flow)
     board = wait_until_live(open_page(f"/tickets?workflow={flow}"))
     board.evaluate("window.same = true")
@@ -165,7 +154,7 @@ def test_a_board_is_built_by_keyboard_alone(open_page: OpenPage, operator: Opera
 
 
 def test_a_column_with_tickets_goes(open_page: OpenPage, operator: Operator, agent: Agent) -> None:
-    flow = made(operator, "goes")
+    flow = operator.new_workflow("goes", BOARD)
     tickets = [agent.create(f"Ticket {n}", workflow_id=flow, initial_status="check") for n in range(2)]
     bug = agent.create("A bug", workflow_id=flow, ticket_type="bug")
     board = wait_until_live(open_page(f"/tickets?workflow={flow}"))
@@ -218,7 +207,7 @@ def test_a_column_with_tickets_goes(open_page: OpenPage, operator: Operator, age
 
 
 def test_two_editors_meet(open_page: OpenPage, operator: Operator, check_access: Callable[[Page], None]) -> None:
-    flow = made(operator, "meet")
+    flow = operator.new_workflow("meet", BOARD)
     mine, theirs = (wait_until_live(editor(open_page, flow)) for _ in range(2))
     mine.get_by_label("Name of column 1").fill("Ideas")
     mine.get_by_label("Limit of column 2").fill("4")
@@ -265,7 +254,7 @@ def test_two_editors_meet(open_page: OpenPage, operator: Operator, check_access:
 
 
 def test_what_is_typed_outlives_leaving(open_page: OpenPage, operator: Operator) -> None:
-    flow = made(operator, "leave")
+    flow = operator.new_workflow("leave", BOARD)
     page = wait_until_live(editor(open_page, flow, expect_errors=True))
     page.get_by_label("Name of column 1").fill("Ideas")
     asked: list[str] = []
@@ -311,7 +300,7 @@ FAULTY = """{
 def test_a_file_is_imported_with_its_faults_where_they_are(
     open_page: OpenPage, operator: Operator, tmp_path: Path, check_access: Callable[[Page], None]
 ) -> None:
-    flow = made(operator, "files")
+    flow = operator.new_workflow("files", BOARD)
     page = editor(open_page, flow)
     page.get_by_role("button", name="Import").click()
     field = page.get_by_label("Board as JSON")
@@ -373,7 +362,7 @@ def test_hostile_names_examples_and_looks(
     board["name"] = board["columns"][0]["name"] = HOSTILE
     board["columns"][1]["name"] = LONG[:100]
     board["ticket_types"] = [{"id": "task", "name": HOSTILE, "icon": "<b>x</b>"}, {"id": "bug", "name": LONG[:100]}]
-    flow = made(operator, "looks", board)
+    flow = operator.new_workflow("looks", board)
     for number in range(7):
         agent.create(f"{HOSTILE} {number}", workflow_id=flow, initial_status=("open", "doing", "check")[number % 3])
     for theme in ("light", "dark"):
@@ -430,7 +419,7 @@ def carry(page: Page, handle: Locator, row: Locator) -> None:
 
 
 def test_drafts_merges_and_places_hold_what_they_promise(open_page: OpenPage, operator: Operator) -> None:
-    flow = made(operator, "laws")
+    flow = operator.new_workflow("laws", BOARD)
     page = editor(open_page, flow)
     plain = operator.http.get(f"/api/workflows/{flow}/board/export").json()
     boards = [plain]

@@ -356,11 +356,10 @@ def test_commits_parts_and_relations_are_linked_by_hand(open_page: OpenPage, age
 
 def test_a_refused_move_says_why_and_what_helps(open_page: OpenPage, site: Site, agent: Agent) -> None:
     operator = Operator(site)
-    operator.workflow("strict", STRICT)
-    operator.workflow("talkative", TALKATIVE)
-    agent.create("Has the only place", workflow_id="strict", initial_status="doing")
-    ticket = agent.create("Wants a place", workflow_id="strict")
-    page = wait_until_live(open_page("/tickets?workflow=strict"))
+    strict, talkative = operator.new_workflow("strict", STRICT), operator.new_workflow("talkative", TALKATIVE)
+    agent.create("Has the only place", workflow_id=strict, initial_status="doing")
+    ticket = agent.create("Wants a place", workflow_id=strict)
+    page = wait_until_live(open_page(f"/tickets?workflow={strict}"))
     shown = opened(page, ticket)
     shown.get_by_role("button", name="Change status").click()
     expect(page.locator(".menu[popover] [aria-disabled=true]")).to_contain_text("not from here")
@@ -368,7 +367,7 @@ def test_a_refused_move_says_why_and_what_helps(open_page: OpenPage, site: Site,
     expect(shown.locator("[data-says-here]")).to_contain_text("limit")
     expect(field(page, "status")).to_contain_text("Open")
 
-    quiet = agent.create("Say why", workflow_id="talkative")
+    quiet = agent.create("Say why", workflow_id=talkative)
     page.goto(f"/tickets/{quiet['key']}")
     page.keyboard.press("s")
     choose(page, "Doing")
@@ -386,8 +385,8 @@ def test_a_refused_move_says_why_and_what_helps(open_page: OpenPage, site: Site,
 
 
 def test_a_waiting_ticket_is_decided_on(open_page: OpenPage, site: Site, agent: Agent) -> None:
-    Operator(site).workflow("reviewed", REVIEWED)
-    yes, no = (agent.create(title, workflow_id="reviewed") for title in ("A good idea", "A bad idea"))
+    reviewed = Operator(site).new_workflow("reviewed", REVIEWED)
+    yes, no = (agent.create(title, workflow_id=reviewed) for title in ("A good idea", "A bad idea"))
     page = open_page(f"/tickets/{yes['key']}")
     expect(page.locator(".crumbs")).to_contain_text("Waits for approval")
     page.get_by_role("button", name="Approve").click()

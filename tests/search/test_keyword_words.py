@@ -56,8 +56,13 @@ def test_what_has_no_letter_or_digit_asks_for_nothing(query: str) -> None:
 
 def test_an_unfinished_last_word_is_a_prefix() -> None:
     assert terms_of("memory lea", prefix=True)[-1] == Term(("lea",), prefix=True)
-    assert terms_of("log-i", prefix=True)[-1] == Term(("i",), prefix=True)
-    assert not any(term.prefix for query in ("memory lea ", "memory lea.") for term in terms_of(query, prefix=True))
+    assert terms_of("登", prefix=True) == [Term(("登",), prefix=True)]
+    assert terms_of("log-ins", prefix=True)[-1] == Term(("ins",), prefix=True)
+    assert not any(
+        term.prefix
+        for query in ("memory lea ", "memory lea.", "memory le", "log-i", "")
+        for term in terms_of(query, prefix=True)
+    )
     assert not any(term.prefix for term in terms_of("memory lea"))
 
 

@@ -115,6 +115,20 @@ def test_comments_are_searched_unless_left_out(agent: AgentWithToken, tickets: d
     assert search(agent, "xylophone", search_type="keyword", include_comments=False)["results"] == []
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "keyword"])
+def test_where_somebody_types_the_last_word_may_be_unfinished(
+    agent: AgentWithToken, tickets: dict[str, str], mode: str
+) -> None:
+    best = search(agent, "weekends burnd", search_type=mode, prefix=True)["results"][0]
+    assert best["title"] == CHART["title"]
+    assert "<mark>" in best["title_html"]
+    assert "urndown</mark>" in best["title_html"].lower()
+    assert search(agent, "burnd", search_type="keyword", prefix=True)["results"]
+    # A space ends it, and so does whoever has not asked for it; the cache tells them apart.
+    for body in ({"query": "burnd ", "prefix": True}, {"query": "burnd"}):
+        assert search(agent, **body, search_type="keyword")["results"] == []
+
+
 def test_filters_limit_each_mode(agent: AgentWithToken, tickets: dict[str, str]) -> None:
     for mode in ("hybrid", "semantic", "keyword"):
         found = keys(
