@@ -1,5 +1,6 @@
 // What every page does with the API: call an operation, say what came of it, copy, announce.
 
+const PATIENCE = 60_000; // ms: longer than the server itself waits for anything
 const icons = new URL("../icons.svg", import.meta.url).pathname;
 
 // A refused or failed operation: the error object of the API, or code "offline" where nothing answered.
@@ -13,10 +14,13 @@ export class Refusal extends Error {
 // Runs an operation: call("tickets/change-status", {…}) posts to /api/. Returns its answer, throws a Refusal.
 // `key` makes a repetition harmless: pass the same one to try again.
 export async function call(path, body = {}, { method = "POST", key = newKey() } = {}) {
-  let answer;
+  let answer, text;
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), PATIENCE);
   try {
     answer = await fetch(`/api/${path}`, {
       method,
+      signal: patience.signal,
       headers: {
         "Accept": "application/json",
         "Content-Type": "application/json",
@@ -25,12 +29,19 @@ export async function call(path, body = {}, { method = "POST", key = newKey() } 
       },
       body: method === "GET" ? undefined : JSON.stringify(body),
     });
+    text = await answer.text();
   } catch {
     throw new Refusal(0, { code: "offline", message: "The server did not answer. Nothing is lost.", retryable: true });
+  } finally {
+    clearTimeout(timer);
   }
-  const data = await answer.json().catch(() => null);
+  const data = parsed(text);
   if (answer.ok && data) return data;
   throw new Refusal(answer.status, data?.error ?? { code: "failed", message: `The server answered ${answer.status}.`, retryable: answer.status >= 500 });
+}
+
+function parsed(text) {
+  try { return JSON.parse(text); } catch { return null; }
 }
 
 export function newKey() {

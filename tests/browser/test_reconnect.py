@@ -66,6 +66,30 @@ def test_a_connection_that_only_looks_open_is_given_up(open_page: OpenPage, stop
         assert len(made) == 2
 
 
+def test_a_server_that_hangs_is_not_waited_for_without_end(open_page: OpenPage, stopped_site: Site) -> None:
+    agent = stopped_site.agent
+    with stopped_site.start():
+        ticket = agent.create("Held by a server that hangs", initial_status="todo")
+        page = open_page("/tickets?workflow=forge")
+        page.clock.install()
+        wait_until_live(page)
+        moving = re.compile("/api/tickets/(move|change-status)")
+        page.route(moving, lambda route: None)
+        link(page, ticket).focus()
+        with page.expect_request(moving):
+            for key in ("Space", "ArrowRight", "Space"):
+                page.keyboard.press(key)
+        page.clock.fast_forward(59_000)
+        refusal = card(page, ticket).get_by_role("alert")
+        expect(refusal).to_have_count(0)
+        page.clock.fast_forward(2_000)
+        expect(refusal).to_contain_text("The server did not answer. Nothing is lost.")
+        page.unroute(moving)
+        refusal.get_by_role("button", name="Try again").click()
+        expect(placed(page, "in_progress", ticket)).to_be_visible()
+        expect_stored(page, agent, ticket, status="in_progress")
+
+
 def test_a_card_in_the_hand_survives_a_restart(open_page: OpenPage, stopped_site: Site) -> None:
     agent = stopped_site.agent
     with stopped_site.start() as server:
