@@ -47,9 +47,10 @@ wait_for() {
     cat "$1" >&2
     return 1
 }
-manage serve >"$work/serve.log" 2>&1 & pids="$pids $!"
+# Not by manage: a function in the background is a shell of its own, whose end ends no server.
+"$python" "$root/manage.py" serve >"$work/serve.log" 2>&1 & pids="$pids $!"
 # The suite sends no token: here its requests are the agent's.
-manage mcp_bridge --transport http --agent-id ada >"$work/bridge.log" 2>&1 & pids="$pids $!"
+"$python" "$root/manage.py" mcp_bridge --transport http --agent-id ada >"$work/bridge.log" 2>&1 & pids="$pids $!"
 server=$(wait_for "$work/serve.log")/mcp
 open=$(wait_for "$work/bridge.log")
 
