@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.cache import cache
 
+from search.keyword.sqlite import forget_counts
 from search.providers import use
 from search.providers.guard import Guarded
 from search.providers.local import LocalProvider
@@ -26,8 +27,9 @@ def local_embeddings() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_notes_of_others() -> None:
+def _nothing_of_others() -> None:
     notes._rows.clear()
+    forget_counts()
 
 
 @pytest.fixture

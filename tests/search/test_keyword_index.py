@@ -15,7 +15,7 @@ from django.db.migrations.state import ProjectState
 
 from search.apps import after_migrate, before_migrate
 from search.filters import Filters
-from search.keyword import exact_search, keyword_index_faults, keyword_search, previews, rebuild, schema, upkeep
+from search.keyword import exact_search, keyword_index_faults, keyword_search, previews, rebuild, schema, sqlite, upkeep
 from search.models import SearchDocument
 from tests.factories import AgentWithToken, make_agent, make_ticket, make_workflow
 from tickets.models import Ticket, TicketComment
@@ -298,7 +298,7 @@ def test_what_is_missing_is_filled_in(agent: AgentWithToken, monkeypatch: pytest
     assert keyword_index_faults() == []
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL merges by itself")
+@pytest.mark.sqlite_only  # PostgreSQL merges by itself
 def test_many_small_parts_are_merged_and_everything_is_still_found(agent: AgentWithToken) -> None:
     texts = [(f"Walrus {number}", f"There was zebra{number}.") for number in range(40)]
     tickets = [make_ticket(agent, title=title, description=description) for title, description in texts]
@@ -310,6 +310,23 @@ def test_many_small_parts_are_merged_and_everything_is_still_found(agent: AgentW
     assert set(found("walrus")) == {ticket.id for ticket in tickets}
     assert found("zebra17") == [tickets[17].id]
     assert keyword_index_faults() == []
+
+
+@pytest.mark.sqlite_only  # PostgreSQL counts each time
+def test_what_is_remembered_of_common_words_hides_nothing(
+    agent: AgentWithToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "COMMON", 2)
+    monkeypatch.setattr(sqlite, "GROWTH", 0.5)
+    first = [make_ticket(agent, title=f"Walrus and zebra {number}") for number in range(4)]
+    assert set(found("walrus zebra")) == {ticket.id for ticket in first}
+    # Within the growth that is borne with, and past it.
+    for more in (1, 8):
+        first += [make_ticket(agent, title=f"Walrus, lizard {len(first)}") for _ in range(more)]
+        assert set(found("walrus lizard")) == {ticket.id for ticket in first}
+    gone = UpdateTicket.model_validate({"ticket_id": first[0].id, "updates": {"title": "An ostrich alone"}})
+    ticket_update(actor=agent.actor, request=gone)
+    assert set(found("walrus zebra")) == {ticket.id for ticket in first[1:]}
 
 
 def _parts() -> int:
